@@ -1,0 +1,121 @@
+/**
+ * What a valid pipeline file means, and the plan made of it: plain data without functions, recorded with a build as
+ * JSON, sent to runners and replayed by a rebuild. All durations are milliseconds.
+ */
+
+/** Where a step's packets may go: out to the world but never to the host (`egress`), or nowhere (`none`). */
+export type Network = 'egress' | 'none';
+
+/** What starts builds. Globs are picomatch's; a leading `!` excludes. `null`: that event starts nothing. */
+export interface Triggers {
+  push: { branches: string[] | null; tags: string[] | null; paths: string[] | null } | null;
+  pullRequest: { branches: string[] | null; paths: string[] | null } | null;
+}
+
+/** Day-to-day documentation of the application, as written under `app:`. */
+export interface App {
+  description?: string;
+  owner?: string;
+  databases?: string[];
+  links?: Record<string, string>;
+}
+
+/** A named place to deploy to, as written under `environments:`, with defaults filled in. */
+export interface Environment {
+  name: string;
+  url: string | null;
+  path: string;
+  /** `local`, or `user@host` with an optional `:port`. */
+  hosts: string[];
+  keep: number;
+  /** Paths linked from `shared/`; a trailing slash means a directory. */
+  shared: string[];
+  prepare: { run: string; on: 'first' | 'all' }[];
+  restart: string | null;
+  health: { http: string | null; run: string | null; timeoutMs: number } | null;
+  requires: string[];
+  approvals: number;
+  /** Hosts switched at a time; `null`: all at once. */
+  batch: number | null;
+}
+
+export interface Pipeline {
+  version: 1;
+  app: App;
+  on: Triggers;
+  env: Record<string, string>;
+  /** In the file's order. */
+  jobs: JobDefinition[];
+  environments: Environment[];
+}
+
+export interface JobDefinition {
+  name: string;
+  runsOn: string[];
+  needs: string[];
+  env: Record<string, string>;
+  timeoutMs: number;
+  /** How often a *failed* job is tried again by itself: 0 to 2. (A lost runner has its own second attempt.) */
+  retry: number;
+  /** Relative to the workspace; `null`: the workspace itself. */
+  workingDirectory: string | null;
+  network: Network;
+  steps: StepDefinition[];
+  artifacts: ArtifactDefinition[];
+  /** Names of artifacts of needed jobs that are unpacked into the workspace before the first step. */
+  inputs: string[];
+}
+
+export interface StepDefinition {
+  name: string;
+  run: string;
+  env: Record<string, string>;
+  /** `null`: bounded by the job's time-out only. */
+  timeoutMs: number | null;
+  workingDirectory: string | null;
+  /** `null`: `bash -eo pipefail` where bash exists, else `sh -e`. Otherwise a command that is given the script's path. */
+  shell: string | null;
+  /** `null`: the job's. */
+  network: Network | null;
+}
+
+export interface ArtifactDefinition {
+  name: string;
+  /** Files, directories or globs relative to the workspace. */
+  paths: string[];
+  exclude: string[];
+}
+
+/** A pipeline resolved for one build: expressions replaced, environments merged, jobs in an order their needs allow. */
+export interface Plan {
+  version: 1;
+  jobs: PlannedJob[];
+}
+
+/** A job ready to be executed. `env` holds the file's, the job's and (per step) the step's values, resolved. */
+export interface PlannedJob extends Omit<JobDefinition, 'steps'> {
+  steps: PlannedStep[];
+}
+
+export interface PlannedStep extends Omit<StepDefinition, 'network'> {
+  network: Network;
+}
+
+/** The facts of a build that `${{ … }}` and the steps' `REPRISE_…` variables are made from. */
+export interface BuildFacts {
+  project: string;
+  number: number;
+  url: string;
+  /** Full 40-digit object name. */
+  commit: string;
+  /** The full ref, such as `refs/heads/main`; the empty string when built by sha. */
+  ref: string;
+  /** Empty for tags and pull requests. */
+  branch: string;
+  tag: string;
+  /** The pull request's number as text, or empty. */
+  pullRequest: string;
+  version: string;
+  /** The commit's committer time, seconds since 1970. */
+  sourceDateEpoch: number;
+}

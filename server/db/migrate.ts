@@ -1,0 +1,21 @@
+import type { Kysely } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import { firstTables } from './migrations/0001-first-tables.ts';
+import type { Database } from './schema.ts';
+
+/** One number, one change; a released migration is never edited. */
+const MIGRATIONS = { '0001-first-tables': firstTables };
+
+/** Brings the database to this program's schema. Throws where it was written by a newer Reprise. */
+export async function migrate(db: Kysely<Database>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+  const { error } = await migrator.migrateToLatest();
+  if (!error) return;
+  const newer = error instanceof Error && /previously executed migration .* is missing/.test(error.message);
+  throw new Error(
+    newer
+      ? 'This database was written by a newer Reprise. Start that version, or restore the backup made before it.'
+      : 'The database could not be brought to this version of Reprise.',
+    { cause: error },
+  );
+}

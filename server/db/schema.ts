@@ -1,0 +1,216 @@
+/**
+ * Every table and column. Instants are milliseconds since 1970 (integers, `…_at`), booleans 0 or 1, JSON is text: the same
+ * values on every engine. Ids are random lower-case base-36 text (`newId`), except where a row's order matters (`seq`).
+ */
+import type { FinalStatus, Status } from '@reprise/pipelines/status.ts';
+import type { Generated, Insertable, Selectable } from 'kysely';
+
+export interface Database {
+  projects: ProjectTable;
+  deliveries: DeliveryTable;
+  builds: BuildTable;
+  jobs: JobTable;
+  attempts: AttemptTable;
+  steps: StepTable;
+  artifacts: ArtifactTable;
+  runners: RunnerTable;
+}
+
+export interface ProjectTable {
+  id: string;
+  name: string;
+  clone_url: string;
+  /** `owner/name` as GitHub writes it, or null. Compared without case. */
+  github: string | null;
+  /** null until given or learnt from the first fetch. */
+  default_branch: string | null;
+  /** Sealed (`server/vault.ts`), as is `credential`. */
+  webhook_secret: string;
+  credential_kind: 'none' | 'token' | 'deploy-key';
+  credential: string | null;
+  /** The deploy key's public half, OpenSSH format. */
+  public_key: string | null;
+  last_build_number: number;
+  created_at: number;
+}
+
+export interface DeliveryTable {
+  /** Order of arrival. */
+  seq: Generated<number>;
+  id: string;
+  project_id: string;
+  /** `X-GitHub-Delivery`; unique within a project. */
+  guid: string;
+  event: string;
+  action: string | null;
+  ref: string | null;
+  before_sha: string | null;
+  after_sha: string | null;
+  /** What was made of it when no build was: a sentence. */
+  ignored: string | null;
+  /** The trigger read from the payload (`webhooks/event.ts`), JSON; null where it was ignored. */
+  trigger: string | null;
+  sender: string | null;
+  received_at: number;
+}
+
+export type TriggerKind = 'push' | 'tag' | 'pull_request' | 'schedule' | 'manual' | 'rebuild';
+
+export interface BuildTable {
+  /** Order over all projects. */
+  seq: Generated<number>;
+  id: string;
+  project_id: string;
+  number: number;
+  status: Status;
+  why: string;
+  /** Full object name of the commit; for an annotated tag the commit it points at. */
+  commit_sha: string;
+  /** Full ref (`refs/heads/…`, `refs/tags/…`, `refs/pull/7/head`); empty when built by sha. */
+  ref: string;
+  branch: string | null;
+  tag: string | null;
+  /** JSON `{number, fork, head, base}` or null. */
+  pull_request: string | null;
+  message: string;
+  author_name: string;
+  author_email: string;
+  trigger_kind: TriggerKind;
+  trigger_by: string;
+  trigger_reason: string;
+  delivery_id: string | null;
+  /** The number (same project) of the build that this one rebuilds. */
+  rebuild_of: number | null;
+  /** Asked for by hand: the ref whose pipeline file is to be used. */
+  pipeline_ref: string | null;
+  /** Commits and paths for filters, JSON; null where not known (manual). */
+  changed_paths: string | null;
+  /** Known after planning. */
+  version: string | null;
+  commit_time: number | null;
+  /** `commit` or where else the pipeline file was read: `branch main (1a2b3c4…)`. */
+  pipeline_from: string | null;
+  /** The recorded plan (`pipelines/model.ts` Plan), JSON; null until planned. */
+  plan: string | null;
+  /** sha256 of the plan, to compare builds of the same commit with the same plan. */
+  plan_sha256: string | null;
+  /** `{name, object}[]`, JSON: the tags that led to the commit when it was planned. */
+  tags: string | null;
+  /** 1: a fork's, needs a yes before its jobs are queued. */
+  needs_approval: number;
+  approved_by: string | null;
+  approved_at: number | null;
+  cancelled_by: string | null;
+  queued_at: number;
+  planned_at: number | null;
+  started_at: number | null;
+  finished_at: number | null;
+  /** Counts the changes of this build, its jobs, attempts and artifacts. */
+  revision: number;
+}
+
+export interface JobTable {
+  /** The queue's order. */
+  seq: Generated<number>;
+  id: string;
+  build_id: string;
+  position: number;
+  name: string;
+  status: Status;
+  why: string;
+  /** JSON string[] of names. */
+  needs: string;
+  /** JSON string[], sorted: what a runner must have. */
+  runs_on: string;
+  /** The `PlannedJob`, JSON; null for the job `pipeline` of a build without a plan. */
+  spec: string | null;
+  /** 1 while queued and every need has passed: may be claimed. */
+  ready: number;
+  /** The latest attempt's number, 0 before the first. */
+  attempt: number;
+  /** Attempts lost to a runner or to Reprise so far; one is forgiven. */
+  lost_attempts: number;
+  /** Failed attempts that the file's `retry` still forgives. */
+  retries_left: number;
+  queued_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+}
+
+export interface AttemptTable {
+  id: string;
+  job_id: string;
+  number: number;
+  status: 'running' | FinalStatus;
+  why: string;
+  runner_id: string | null;
+  runner_name: string;
+  instance: string;
+  claim_id: string;
+  fence: string;
+  /** sha256 of the token with which the mirror is fetched. */
+  git_token_hash: string;
+  lease_expires_at: number;
+  /** A person asked to end it. */
+  cancel_requested: number;
+  claimed_at: number;
+  finished_at: number | null;
+  log_size: number;
+  log_sha256: string | null;
+  toolchain: string | null;
+  /** sha256 of the accepted finish request: its identical repeat is answered 200. */
+  finish_sha256: string | null;
+}
+
+export interface StepTable {
+  attempt_id: string;
+  position: number;
+  name: string;
+  status: Status;
+  exit_code: number | null;
+  started_at: number | null;
+  finished_at: number | null;
+  log_offset: number | null;
+}
+
+export interface ArtifactTable {
+  id: string;
+  build_id: string;
+  job_id: string;
+  attempt_id: string;
+  name: string;
+  file_name: string;
+  sha256: string;
+  tree_sha256: string;
+  manifest_sha256: string;
+  size: number;
+  created_at: number;
+}
+
+export interface RunnerTable {
+  id: string;
+  name: string;
+  /** JSON string[]. */
+  labels: string;
+  token_hash: string;
+  /** 1: started by the server itself. */
+  embedded: number;
+  draining: number;
+  instance: string | null;
+  version: string | null;
+  sandbox: string | null;
+  toolchain: string | null;
+  capacity: number;
+  created_at: number;
+  last_seen_at: number | null;
+}
+
+export type Project = Selectable<ProjectTable>;
+export type Delivery = Selectable<DeliveryTable>;
+export type Build = Selectable<BuildTable>;
+export type NewBuild = Insertable<BuildTable>;
+export type Job = Selectable<JobTable>;
+export type Attempt = Selectable<AttemptTable>;
+export type Step = Selectable<StepTable>;
+export type Artifact = Selectable<ArtifactTable>;
+export type Runner = Selectable<RunnerTable>;

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+/** Root of the checkout. Tests start programs with `process.execPath`, so that they run on the pinned Node. */
+export default defineConfig({
+  test: {
+    root: import.meta.dirname,
+    reporters: ['default', './reporter.ts'],
+    include: ['{unit,integration,scenarios}/**/*.test.ts'],
+    setupFiles: ['./rig/no-warnings.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+  },
+});
