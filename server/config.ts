@@ -1,0 +1,149 @@
+import { resolve } from 'node:path';
+import { nearest } from '@reprise/pipelines/nearest.ts';
+import { PROTOCOL_TIMES, type ProtocolTimes, scaleTimes } from '@reprise/runner/protocol.ts';
+import { Secret } from './secret.ts';
+
+/** The server's settings, read once from the environment. Durations are milliseconds, sizes bytes. */
+export interface ServerConfig {
+  host: string;
+  port: number;
+  /** The public address, or null: where the server listens. */
+  url: string | null;
+  dataDir: string;
+  adminToken: Secret | null;
+  /** null: the key file beside the data. */
+  secretKey: Secret | null;
+  githubWebhookSecret: Secret | null;
+  gitProtocols: readonly string[];
+  /** Jobs the embedded runner takes at once; 0: no embedded runner. */
+  embeddedRunners: number;
+  /** Addresses of proxies whose `X-Forwarded-…` are believed, as express takes them; null: none. */
+  trustProxy: string | null;
+  logLimit: number;
+  times: ProtocolTimes;
+}
+
+export type Parsed<Config> =
+  | { config: Config; problems: []; warnings: string[] }
+  | { config: null; problems: string[]; warnings: string[] };
+
+const GIT_PROTOCOLS = ['https', 'http', 'ssh', 'file'];
+const GIB = 1024 ** 3;
+
+/** Engines that this version does not have: starting on the embedded ones instead would surprise, so it is refused. */
+const OTHER_ENGINES = ['DATABASE_URL', 'REDIS_URL', 'STORAGE_URL'];
+
+/** Settings of capabilities that this version does not have yet: said so at start-up, and not read. */
+const RESERVED = [
+  'REPRISE_RUNNER_REGISTRATION',
+  'REPRISE_LOCAL_DEPLOY_ROOT',
+  'REPRISE_GITHUB_TOKEN',
+  'REPRISE_GITHUB_CLIENT_ID',
+  'REPRISE_GITHUB_CLIENT_SECRET',
+];
+
+const KNOWN = [
+  'REPRISE_HOST',
+  'REPRISE_PORT',
+  'REPRISE_URL',
+  'REPRISE_DATA_DIR',
+  'REPRISE_ADMIN_TOKEN',
+  'REPRISE_SECRET_KEY',
+  'REPRISE_GITHUB_WEBHOOK_SECRET',
+  'REPRISE_GIT_PROTOCOLS',
+  'REPRISE_EMBEDDED_RUNNERS',
+  'REPRISE_TRUST_PROXY',
+  'REPRISE_LOG_LIMIT',
+  'REPRISE_TEST_TIME_SCALE',
+  // Read by the embedded runner, by other runners and by the command.
+  'REPRISE_SERVER',
+  'REPRISE_TOKEN',
+  'REPRISE_RUNNER_TOKEN',
+  'REPRISE_LABELS',
+  'REPRISE_CAPACITY',
+  'REPRISE_SANDBOX',
+  'REPRISE_STEP_ENV',
+  'REPRISE_STEP_MOUNTS',
+  'REPRISE_STEP_PATH',
+  'REPRISE_MIN_FREE_DISK',
+  ...RESERVED,
+];
+
+/** Reads every setting and reports all problems together. An unknown `REPRISE_…` name is a warning with the nearest one. */
+export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> {
+  const problems: string[] = [];
+  const text = (name: string): string | null => env[name]?.trim() || null;
+  const secret = (name: string, least: number): Secret | null => {
+    const value = text(name);
+    if (value !== null && value.length < least)
+      problems.push(`${name} must have at least ${least} characters.`);
+    return value === null ? null : new Secret(value);
+  };
+  const whole = (name: string, fallback: number, min: number, max: number): number => {
+    const value = text(name);
+    if (value === null) return fallback;
+    const number = Number(value);
+    if (Number.isInteger(number) && number >= min && number <= max) return number;
+    problems.push(`${name} must be a whole number from ${min} to ${max}, not "${value}".`);
+    return fallback;
+  };
+
+  for (const name of [...RESERVED, ...RESERVED_GITHUB]) {
+    if (text(name) !== null)
+      problems.push(`${name} is not supported by this version of Reprise: take it away.`);
+  }
+  const config: ServerConfig = {
+    host: text('REPRISE_HOST') ?? '127.0.0.1',
+    port: whole('REPRISE_PORT', 4000, 0, 65_535),
+    url: publicAddress(text('REPRISE_URL'), problems),
+    dataDir: resolve(text('REPRISE_DATA_DIR') ?? './data'),
+    adminToken: secret('REPRISE_ADMIN_TOKEN', 32),
+    secretKey: secret('REPRISE_SECRET_KEY', 32),
+    githubWebhookSecret: secret('REPRISE_GITHUB_WEBHOOK_SECRET', 16),
+    gitProtocols: gitProtocols(text('REPRISE_GIT_PROTOCOLS'), problems),
+    embeddedRunners: whole('REPRISE_EMBEDDED_RUNNERS', 2, 0, 64),
+    trustProxy: text('REPRISE_TRUST_PROXY'),
+    logLimit: whole('REPRISE_LOG_LIMIT', GIB, 64 * 1024, 1024 * GIB),
+    times: PROTOCOL_TIMES,
+  };
+  const scale = Number(text('REPRISE_TEST_TIME_SCALE') ?? 1);
+  if (!(scale >= 1 && scale <= 1000))
+    problems.push('REPRISE_TEST_TIME_SCALE must be a number from 1 to 1000.');
+  else config.times = scaleTimes(scale);
+
+  const warnings = [
+    ...RESERVED.filter((name) => text(name) !== null).map(
+      (name) => `${name} is not supported by this version of Reprise and has no effect.`,
+    ),
+    ...unknownNames(env),
+  ];
+  if (problems.length > 0) return { config: null, problems, warnings };
+  return { config: Object.freeze(config), problems: [], warnings };
+}
+
+function publicAddress(value: string | null, problems: string[]): string | null {
+  if (value === null) return null;
+  const url = URL.canParse(value) ? new URL(value) : null;
+  if (url && /^https?:$/.test(url.protocol) && !url.username && !url.search && !url.hash) {
+    return url.href.replace(/\/+$/, '');
+  }
+  problems.push(`REPRISE_URL must be an address such as https://ci.example.com, not "${value}".`);
+  return null;
+}
+
+function gitProtocols(value: string | null, problems: string[]): string[] {
+  const protocols = (value ?? 'https:ssh').split(':').filter(Boolean);
+  for (const protocol of protocols.filter((name) => !GIT_PROTOCOLS.includes(name))) {
+    problems.push(`REPRISE_GIT_PROTOCOLS may list ${GIT_PROTOCOLS.join(', ')}, not "${protocol}".`);
+  }
+  return protocols;
+}
+
+function unknownNames(env: NodeJS.ProcessEnv): string[] {
+  return Object.keys(env)
+    .filter((name) => name.startsWith('REPRISE_') && !KNOWN.includes(name))
+    .map((name) => {
+      const known = nearest(name, KNOWN);
+      return `${name} is not a setting of Reprise${known ? `; did you mean ${known}?` : '.'}`;
+    });
+}

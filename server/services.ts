@@ -1,0 +1,32 @@
+import type { Kysely } from 'kysely';
+import type { Logger } from 'pino';
+import type { BlobStore } from './artifacts/blob.store.ts';
+import type { Planner } from './builds/planner.ts';
+import type { ServerConfig } from './config.ts';
+import type { Database } from './db/schema.ts';
+import type { Mirrors } from './git/mirrors.ts';
+import type { Live } from './live/live.ts';
+import type { LogStore } from './logs/log.store.ts';
+import type { Queue } from './queue/queue.ts';
+import type { Vault } from './vault.ts';
+
+/** What the server is made of; built once in `app.ts` and handed to every group of routes. */
+export interface Services {
+  config: ServerConfig;
+  /** The operator's log: JSON lines. Never a build's log. */
+  log: Logger;
+  db: Kysely<Database>;
+  /** Read-only second connection, for lists. */
+  reader: Kysely<Database>;
+  vault: Vault;
+  mirrors: Mirrors;
+  logs: LogStore;
+  blobs: BlobStore;
+  live: Live;
+  queue: Queue;
+  planner: Planner;
+  /** Milliseconds since 1970; a test may give its own clock. */
+  now(): number;
+  /** The address people use, without a trailing slash: `REPRISE_URL`, or where the server listens. */
+  publicUrl(): string;
+}
