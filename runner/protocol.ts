@@ -15,53 +15,16 @@
  */
 import type { PlannedJob } from '@reprise/pipelines/model.ts';
 import { z } from 'zod';
+import type { ProtocolTimes } from './wire.ts';
 
-/** Raised when a runner of the other version could misunderstand. A mismatch is answered 426 before anything else. */
-export const PROTOCOL_VERSION = 1;
-
-export const FENCE_HEADER = 'reprise-fence';
-
-/** The protocol's times in milliseconds. A test may scale them all by one factor. */
-export interface ProtocolTimes {
-  /** A standing `renew` is answered after at most this long. */
-  renewMs: number;
-  /** A standing `claim` without work is answered 204 after this long. */
-  claimWaitMs: number;
-  /** A runner without an answered renewal for this long, counted from its sending, kills its sandboxes. */
-  fenceMs: number;
-  /** The server gives an attempt up this long after its last renewal; more than `fenceMs`, so that both never overlap. */
-  reassignMs: number;
-  /** From TERM to KILL when a step is cancelled or timed out. */
-  killGraceMs: number;
-}
-
-export const PROTOCOL_TIMES: ProtocolTimes = {
-  renewMs: 15_000,
-  claimWaitMs: 30_000,
-  fenceMs: 120_000,
-  reassignMs: 150_000,
-  killGraceMs: 10_000,
-};
-
-/** Divides every time by `factor`; only tests use one other than 1 (`REPRISE_TEST_TIME_SCALE`). */
-export function scaleTimes(factor: number): ProtocolTimes {
-  return Object.fromEntries(
-    Object.entries(PROTOCOL_TIMES).map(([name, ms]) => [name, Math.max(1, Math.round(ms / factor))]),
-  ) as unknown as ProtocolTimes;
-}
-
-/** Where each request goes, below the server's address. */
-export const paths = {
-  hello: '/api/runner/hello',
-  renew: '/api/runner/renew',
-  claim: '/api/runner/claim',
-  log: (attempt: string) => `/api/runner/attempts/${attempt}/log`,
-  progress: (attempt: string) => `/api/runner/attempts/${attempt}/progress`,
-  blob: (attempt: string, sha256: string) => `/api/runner/attempts/${attempt}/blobs/${sha256}`,
-  finish: (attempt: string) => `/api/runner/attempts/${attempt}/finish`,
-  input: (attempt: string, sha256: string) => `/api/runner/attempts/${attempt}/inputs/${sha256}`,
-  git: (project: string) => `/git/${project}.git`,
-} as const;
+export {
+  FENCE_HEADER,
+  PROTOCOL_TIMES,
+  PROTOCOL_VERSION,
+  type ProtocolTimes,
+  paths,
+  scaleTimes,
+} from './wire.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const id = z.string().regex(/^[0-9a-z]{8,40}$/);
@@ -106,7 +69,7 @@ export interface HelloAnswer {
 export const renew = z.object({
   instance: id,
   holding: z.array(z.object({ attempt: id, fence: z.string().max(64) })).max(256),
-  /** `claimId`s sent and not yet answered. */
+  /** `claimId`s sent and not yet answered, and those that will be sent next: a claim may overtake a renewal. */
   claiming: z.array(id).max(256),
   /** Answer at once, without standing (the first after hello, and on shutdown). */
   immediate: z.boolean().default(false),
