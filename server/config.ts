@@ -88,7 +88,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     return fallback;
   };
 
-  for (const name of [...RESERVED, ...RESERVED_GITHUB]) {
+  for (const name of OTHER_ENGINES) {
     if (text(name) !== null)
       problems.push(`${name} is not supported by this version of Reprise: take it away.`);
   }

@@ -1,0 +1,193 @@
+import { mkdirSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import express, { type Express } from 'express';
+import helmet from 'helmet';
+import type { Logger } from 'pino';
+import { withAdminToken } from './admin-token.ts';
+import { artifactRoutes } from './artifacts/artifact.routes.ts';
+import { BlobStore } from './artifacts/blob.store.ts';
+import { buildRoutes } from './builds/build.routes.ts';
+import { Planner } from './builds/planner.ts';
+import type { ServerConfig } from './config.ts';
+import { openDatabase } from './db/open.ts';
+import { Mirrors } from './git/mirrors.ts';
+import { gitHttp } from './git/smart-http.routes.ts';
+import { type Authenticate, makeAuthenticate } from './http/authenticate.ts';
+import { mount } from './http/mount.ts';
+import { openApiDocument } from './http/openapi.ts';
+import { answerErrors, answerUnknownPath } from './http/problem.ts';
+import type { Route } from './http/route.ts';
+import { Live } from './live/live.ts';
+import { lockDirectory } from './lock-directory.ts';
+import { logRoutes } from './logs/log.routes.ts';
+import { LogStore } from './logs/log.store.ts';
+import { projectRoutes } from './projects/project.routes.ts';
+import { queueRoutes } from './queue/queue.routes.ts';
+import { Queue } from './queue/queue.ts';
+import { protocolRoutes } from './runners/protocol.routes.ts';
+import { runnerRoutes } from './runners/runner.routes.ts';
+import type { Services } from './services.ts';
+import { Vault } from './vault.ts';
+import { VERSION } from './version.ts';
+import { deliveryRoutes } from './webhooks/delivery.routes.ts';
+import { githubWebhooks } from './webhooks/webhook.routes.ts';
+
+/** A server that answers. `close` drains it: no new work, what is being answered is answered, then everything is closed. */
+export interface RunningServer {
+  /** Where it listens: `http://HOST:PORT`. */
+  address: string;
+  services: Services;
+  close(): Promise<void>;
+}
+
+/** Starts a server on its data directory. Rejects, leaving nothing behind, when it cannot. */
+export async function startServer(given: ServerConfig, log: Logger): Promise<RunningServer> {
+  await using undo = new AsyncDisposableStack();
+  const lock = undo.adopt(lockDirectory(given.dataDir), ({ release }) => release());
+  const config = withAdminToken(given);
+  const { db, reader, close: closeDatabase } = await openDatabase(join(config.dataDir, 'reprise.db'));
+  undo.defer(closeDatabase);
+
+  const authenticate = makeAuthenticate(config, db);
+  const listening = { address: '' };
+  const services = buildServices({ config, log, db, reader, authenticate, listening });
+  const state = { ready: false };
+  const http = createServer(buildApp(services, authenticate, state));
+  // A blob may take an hour to arrive; a header may not.
+  http.requestTimeout = 3_600_000;
+  http.keepAliveTimeout = 75_000;
+  services.live.attach(http);
+  listening.address = await listen(http, config);
+  undo.defer(() => closeHttp(http));
+  await services.queue.start();
+  services.planner.start();
+  state.ready = true;
+
+  const opened = undo.move();
+  void lock;
+  return {
+    address: listening.address,
+    services,
+    async close() {
+      state.ready = false;
+      await services.planner.stop();
+      await services.queue.stop();
+      await services.live.close();
+      await opened.disposeAsync();
+    },
+  };
+}
+
+function buildServices(
+  o: Pick<Services, 'config' | 'log' | 'db' | 'reader'> & {
+    authenticate: Authenticate;
+    listening: { address: string };
+  },
+): Services {
+  const { config, log, db, reader, authenticate, listening } = o;
+  const below = (name: string) => {
+    const dir = join(config.dataDir, name);
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    return dir;
+  };
+  const vault = Vault.open(config.dataDir, config.secretKey);
+  const services: Services = {
+    config,
+    log,
+    db,
+    reader,
+    vault,
+    mirrors: new Mirrors({ dir: below('mirrors'), protocols: [...config.gitProtocols], vault, log }),
+    logs: new LogStore({ dir: below('logs') }),
+    blobs: new BlobStore({ dir: below('blobs') }),
+    now: Date.now,
+    publicUrl: () => config.url ?? listening.address,
+  } as Services;
+  services.live = new Live(services, authenticate);
+  services.queue = new Queue(services);
+  services.planner = new Planner(services);
+  return services;
+}
+
+function buildApp(services: Services, authenticate: Authenticate, state: { ready: boolean }): Express {
+  const routes: Route[] = [
+    ...protocolRoutes(services),
+    ...runnerRoutes(services),
+    ...queueRoutes(services),
+    ...projectRoutes(services),
+    ...buildRoutes(services),
+    ...logRoutes(services),
+    ...artifactRoutes(services),
+    ...deliveryRoutes(services),
+    ...aboutRoutes(() => routes, state),
+  ];
+  const app = express();
+  app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
+  if (services.config.trustProxy) app.set('trust proxy', services.config.trustProxy);
+  app.use(githubWebhooks(services));
+  app.use(gitHttp(services));
+  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"] } } }));
+  app.use('/api', (_request, response, next) => {
+    response.set('Cache-Control', 'no-store');
+    next();
+  });
+  mount(app, routes, authenticate);
+  app.use(answerUnknownPath);
+  app.use(answerErrors(services.log));
+  return app;
+}
+
+function aboutRoutes(all: () => readonly Route[], state: { ready: boolean }): Route[] {
+  let document: object | undefined;
+  return [
+    {
+      method: 'get',
+      path: '/healthz',
+      policy: 'public',
+      summary: 'The process is alive.',
+      handle: () => ({ status: 'ok', version: VERSION }),
+    },
+    {
+      method: 'get',
+      path: '/readyz',
+      policy: 'public',
+      summary: 'It takes work: 503 while it starts or drains.',
+      handle: ({ response }) => {
+        if (!state.ready) response.status(503);
+        return { status: state.ready ? 'ready' : 'not ready', version: VERSION };
+      },
+    },
+    {
+      method: 'get',
+      path: '/api/openapi.json',
+      policy: 'public',
+      summary: 'This description.',
+      handle: () => (document ??= openApiDocument(all(), VERSION)),
+    },
+  ];
+}
+
+async function listen(http: Server, { host, port }: ServerConfig): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  http.once('error', reject);
+  http.listen({ host, port }, resolve);
+  await promise.catch((cause: NodeJS.ErrnoException) => {
+    const taken =
+      cause.code === 'EADDRINUSE' ? ' Another program listens there: choose another REPRISE_PORT.' : '';
+    throw new Error(`Reprise cannot listen on ${host}:${port} (${cause.code}).${taken}`, { cause });
+  });
+  http.off('error', reject);
+  const address = http.address() as AddressInfo;
+  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+/** Requests being answered get 20 seconds; connections that only wait are closed at once. */
+async function closeHttp(http: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => http.close(() => resolve()));
+  http.closeIdleConnections();
+  const patience = setTimeout(() => http.closeAllConnections(), 20_000);
+  await closed;
+  clearTimeout(patience);
+}

@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { RunningServer } from '../app.ts';
+import { ensureEmbeddedRunner } from '../runners/embedded.ts';
+
+const COMMAND = fileURLToPath(new URL('../main.ts', import.meta.url));
+
+/** From the first restart of a runner that ended to the longest pause between two. */
+const RESTART_MS = { first: 1_000, longest: 60_000 };
+
+/**
+ * The runner of `reprise up`: a process of its own, so that what spawns sandboxes stays small and never waits for the
+ * server's event loop. It ends with the server, however the server ends, and is started again should it end by itself.
+ */
+export async function startEmbeddedRunner(
+  server: RunningServer,
+  env: NodeJS.ProcessEnv,
+): Promise<{ stop(): Promise<void> }> {
+  const { config, log } = server.services;
+  const token = await ensureEmbeddedRunner(server.services);
+  const runnerEnv: NodeJS.ProcessEnv = {
+    ...withoutServerSecrets(env),
+    REPRISE_SERVER: reachable(server.address),
+    REPRISE_RUNNER_TOKEN: token,
+    REPRISE_DATA_DIR: join(config.dataDir, 'runner'),
+    REPRISE_CAPACITY: String(config.embeddedRunners),
+  };
+  const stopping = new AbortController();
+  let child: ChildProcess | null = null;
+
+  const loop = async () => {
+    for (
+      let pause = RESTART_MS.first;
+      !stopping.signal.aborted;
+      pause = Math.min(pause * 2, RESTART_MS.longest)
+    ) {
+      child = spawn(process.execPath, [COMMAND, 'runner', '--die-with-parent'], {
+        env: runnerEnv,
+        stdio: ['pipe', 'inherit', 'inherit'],
+      });
+      const started = performance.now();
+      const [code, signal] = await once(child, 'exit');
+      if (stopping.signal.aborted) return;
+      if (performance.now() - started > RESTART_MS.longest) pause = RESTART_MS.first;
+      log.error({ code, signal, againInMs: pause }, 'the embedded runner ended');
+      await delay(pause, stopping.signal);
+    }
+  };
+  const ended = loop().catch((error) =>
+    log.error({ err: error }, 'the embedded runner could not be started'),
+  );
+  return {
+    async stop() {
+      stopping.abort();
+      child?.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
+/** What only the server must know. */
+function withoutServerSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { REPRISE_ADMIN_TOKEN, REPRISE_SECRET_KEY, REPRISE_GITHUB_WEBHOOK_SECRET, REPRISE_TOKEN, ...rest } =
+    env;
+  return rest;
+}
+
+/** A wildcard address is where one listens, not where one connects. */
+function reachable(address: string): string {
+  return address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
+}
+
+function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}

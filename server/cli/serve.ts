@@ -1,0 +1,43 @@
+import { pino } from 'pino';
+import { adminTokenFile } from '../admin-token.ts';
+import { type RunningServer, startServer } from '../app.ts';
+import { parseServerConfig } from '../config.ts';
+import { CommandFailure } from './client.ts';
+import { startEmbeddedRunner } from './embedded-runner.ts';
+
+/**
+ * `reprise up` and `reprise server`: runs until TERM or INT, then drains. Standard output is for people (its first line
+ * is the address); the operator's log is JSON lines on standard error.
+ */
+export async function serve(env: NodeJS.ProcessEnv, o: { withRunner: boolean }): Promise<void> {
+  const { config, problems, warnings } = parseServerConfig(env);
+  if (config === null) throw new CommandFailure(['Reprise cannot start:', ...problems].join('\n  '), 2);
+  const log = pino({ name: 'reprise', redact: ['*.authorization'] }, pino.destination({ fd: 2, sync: true }));
+  for (const warning of warnings) log.warn(warning);
+
+  const stopping = whenAsked();
+  const server = await startServer(config, log);
+  console.log(`Reprise listening on ${server.address}`);
+  if (config.adminToken === null)
+    console.log(`The administrator's token is in ${adminTokenFile(config.dataDir)}`);
+  const runner = o.withRunner && config.embeddedRunners > 0 ? await startEmbeddedRunner(server, env) : null;
+  log.info({ address: server.address, dataDir: config.dataDir }, 'ready');
+
+  const signal = await stopping;
+  log.info({ signal }, 'stopping: no new work, what runs is ended in order');
+  await stop(server, runner);
+  log.info('stopped');
+}
+
+async function stop(server: RunningServer, runner: { stop(): Promise<void> } | null): Promise<void> {
+  // A second signal does not wait.
+  void whenAsked().then(() => process.exit(1));
+  await runner?.stop();
+  await server.close();
+}
+
+function whenAsked(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
+  });
+}

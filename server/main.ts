@@ -1,0 +1,164 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { CommandFailure, openClient } from './cli/client.ts';
+import { VERSION } from './version.ts';
+
+const JSON_OPTION = ['--json', 'print JSON for scripts'] as const;
+const { env } = process;
+
+/** The `reprise` command. What a subcommand needs is loaded only when it is called. */
+const reprise = new Command('reprise')
+  .description('A build server: the same commit gives the same bytes.')
+  .version(VERSION)
+  .configureHelp({ showGlobalOptions: true })
+  .exitOverride();
+
+reprise
+  .command('up')
+  .description('start the server and its embedded runner')
+  .action(async () => (await import('./cli/serve.ts')).serve(env, { withRunner: true }));
+reprise
+  .command('server')
+  .description('start the server alone')
+  .action(async () => (await import('./cli/serve.ts')).serve(env, { withRunner: false }));
+reprise
+  .command('runner')
+  .description('start a runner for REPRISE_SERVER with REPRISE_RUNNER_TOKEN')
+  .option('--die-with-parent', 'end when standard input is closed')
+  .action(async (o) => {
+    const { runnerProcess } = await import('@reprise/runner/main.ts');
+    process.exitCode = await runnerProcess(env, o);
+  });
+
+reprise
+  .command('init')
+  .description('write a first .reprise.yml that fits what the directory holds')
+  .argument('[directory]', '', '.')
+  .option('--template <name>', 'node, python, static or make, instead of looking')
+  .option(...JSON_OPTION)
+  .action(async (directory, o) => {
+    const { runInit } = await import('./cli/init.ts');
+    process.exitCode = await runInit({
+      directory,
+      template: o.template,
+      json: Boolean(o.json),
+      out: console.log,
+    });
+  });
+reprise
+  .command('validate')
+  .description('check a pipeline file; errors are printed as file:line:column')
+  .argument('[file]', '', '.reprise.yml')
+  .option(...JSON_OPTION)
+  .action(async (file, o) => {
+    const { runValidate } = await import('./cli/validate.ts');
+    process.exitCode = await runValidate({
+      file,
+      json: Boolean(o.json),
+      out: console.log,
+      err: console.error,
+    });
+  });
+
+const project = reprise.command('project').description('add, list and show projects');
+project
+  .command('add')
+  .description('build a repository')
+  .argument('<name>')
+  .argument('<clone-url>')
+  .option('--github <owner/name>', 'its name at GitHub, where the address does not tell')
+  .option('--default-branch <branch>')
+  .option('--deploy-key', 'make an SSH key for a private repository')
+  .option('--token-stdin', 'read an access token for a private repository from standard input')
+  .option(...JSON_OPTION)
+  .action(async (name, url, o) =>
+    (await import('./cli/project.ts')).addProject(openClient(env), name, url, o),
+  );
+project
+  .command('list')
+  .option(...JSON_OPTION)
+  .action(async (o) => (await import('./cli/project.ts')).listProjects(openClient(env), o));
+project
+  .command('show')
+  .argument('<name>')
+  .option(...JSON_OPTION)
+  .action(async (name, o) => (await import('./cli/project.ts')).showProject(openClient(env), name, o));
+
+reprise
+  .command('build')
+  .description('build a branch, a tag or any commit')
+  .argument('<project>')
+  .argument('<ref>')
+  .option('--reason <text>')
+  .option('--pipeline <ref>', "use this ref's pipeline file")
+  .option('--wait', 'follow it to its end; exit 1 unless it passed')
+  .option(...JSON_OPTION)
+  .action(async (name, ref, o) => (await import('./cli/build.ts')).buildRef(openClient(env), name, ref, o));
+reprise
+  .command('rebuild')
+  .description('build the same commit again with the recorded plan and version')
+  .argument('<project>')
+  .argument('<number>')
+  .option('--reason <text>')
+  .option('--wait', 'follow it to its end; exit 1 unless it passed')
+  .option(...JSON_OPTION)
+  .action(async (name, number, o) =>
+    (await import('./cli/build.ts')).rebuild(openClient(env), name, number, o),
+  );
+reprise
+  .command('cancel')
+  .argument('<project>')
+  .argument('<number>')
+  .option(...JSON_OPTION)
+  .action(async (name, number, o) =>
+    (await import('./cli/build.ts')).cancel(openClient(env), name, number, o),
+  );
+reprise
+  .command('status')
+  .description("every project's latest build, or a project's latest builds")
+  .argument('[project]')
+  .option(...JSON_OPTION)
+  .action(async (name, o) => (await import('./cli/build.ts')).status(openClient(env), name, o));
+reprise
+  .command('logs')
+  .description("print a job's log")
+  .argument('<project>')
+  .argument('<number>')
+  .argument('[job]')
+  .option('-f, --follow', 'stay until the job has ended')
+  .action(async (name, number, job, o) =>
+    (await import('./cli/logs.ts')).printLog(openClient(env), {
+      project: name,
+      number,
+      job,
+      follow: Boolean(o.follow),
+    }),
+  );
+reprise
+  .command('download')
+  .description("save a build's artifacts, checked against their digests")
+  .argument('<project>')
+  .argument('<number>')
+  .option('--artifact <name>', 'only this one')
+  .option('--output <directory>', 'where to save', '.')
+  .option(...JSON_OPTION)
+  .action(async (name, number, o) =>
+    (await import('./cli/download.ts')).download(openClient(env), name, number, o),
+  );
+
+try {
+  await reprise.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}
+
+/** 0 done, 1 the thing failed, 2 used wrongly. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof CommandFailure) {
+    if (error.message) console.error(error.message);
+    return error.exitCode;
+  }
+  console.error(error instanceof Error ? error.message : error);
+  return 1;
+}
