@@ -50,6 +50,8 @@ export interface DeliveryTable {
   ignored: string | null;
   /** The trigger read from the payload (`webhooks/event.ts`), JSON; null where it was ignored. */
   trigger: string | null;
+  /** JSON number[]: the builds it led to; more than one where it was run again by hand. Twins name the same build. */
+  builds: Generated<string>;
   sender: string | null;
   received_at: number;
 }

@@ -32,6 +32,7 @@ export const firstTables: Migration = {
       .addColumn('after_sha', 'text')
       .addColumn('ignored', 'text')
       .addColumn('trigger', 'text')
+      .addColumn('builds', 'text', (c) => c.notNull().defaultTo('[]'))
       .addColumn('sender', 'text')
       .addColumn('received_at', 'bigint', (c) => c.notNull())
       .addUniqueConstraint('deliveries_guid', ['project_id', 'guid'])
