@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { RunningServer } from '../app.ts';
 import { ensureEmbeddedRunner } from '../runners/embedded.ts';
@@ -45,7 +46,7 @@ export async function startEmbeddedRunner(
       if (stopping.signal.aborted) return;
       if (performance.now() - started > RESTART_MS.longest) pause = RESTART_MS.first;
       log.error({ code, signal, againInMs: pause }, 'the embedded runner ended');
-      await delay(pause, stopping.signal);
+      await setTimeout(pause, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };
   const ended = loop().catch((error) =>
@@ -70,11 +71,4 @@ function withoutServerSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 /** A wildcard address is where one listens, not where one connects. */
 function reachable(address: string): string {
   return address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
-}
-
-function delay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
 }

@@ -1,0 +1,36 @@
+# One image; the command picks what it is: `up` (server and runner), `server` or `runner`.
+# Any Debian or Ubuntu with apt will do as a base; it also brings the tools that build steps use.
+ARG BASE=docker.io/library/debian:12
+FROM ${BASE}
+
+# What Reprise needs, npm to install it, and a first set of tools for steps.
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      bubblewrap slirp4netns iproute2 util-linux git openssh-client ca-certificates curl \
+      nodejs npm python3 make gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /opt/reprise
+COPY package.json package-lock.json .npmrc ./
+COPY pipelines/package.json pipelines/
+COPY runner/package.json runner/
+COPY server/package.json server/
+COPY ui/package.json ui/
+COPY test/package.json test/
+RUN npm ci --omit=dev
+COPY pipelines pipelines
+COPY runner runner
+COPY server server
+COPY ui ui
+RUN ln -s /opt/reprise/docker-entry /usr/local/bin/reprise \
+ && printf '#!/bin/sh\nexec /opt/reprise/node_modules/.bin/node /opt/reprise/server/main.ts "$@"\n' > docker-entry \
+ && chmod +x docker-entry \
+ && mkdir -p /var/lib/reprise
+
+ENV REPRISE_HOST=0.0.0.0 REPRISE_DATA_DIR=/var/lib/reprise
+VOLUME /var/lib/reprise
+EXPOSE 4000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD curl -fsS http://127.0.0.1:4000/healthz || exit 1
+ENTRYPOINT ["reprise"]
+CMD ["up"]

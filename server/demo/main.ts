@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { sign } from '@octokit/webhooks-methods';
+import { pino } from 'pino';
+import { adminTokenFile } from '../admin-token.ts';
+import type { Build } from '../api.ts';
+import { startServer } from '../app.ts';
+import { waitForBuild } from '../cli/build.ts';
+import { type Client, CommandFailure, openClient } from '../cli/client.ts';
+import { startEmbeddedRunner } from '../cli/embedded-runner.ts';
+import { bytes } from '../cli/print.ts';
+import { parseServerConfig } from '../config.ts';
+import { makeSampleRepository } from './sample.ts';
+import { provideTools } from './tools.ts';
+
+const PROJECT = 'hello';
+const GITHUB = 'example/hello';
+
+const { values: options } = parseArgs({
+  options: { exit: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+});
+const say = (line: string) => {
+  if (!options.json) console.log(line);
+};
+
+/** What of a build the demo compares. */
+interface Made {
+  number: number;
+  sha256: string;
+  treeSha256: string;
+}
+
+try {
+  await provideTools(say);
+  await demo();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = error instanceof CommandFailure ? error.exitCode : 1;
+}
+
+/** The main job, end to end: a real repository, a genuine signed push, a build, the same bytes again, an old commit. */
+async function demo(): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'reprise-demo-'));
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => rmSync(directory, { recursive: true, force: true }));
+
+  const dataDir = join(directory, 'data');
+  const repository = join(directory, 'hello');
+  const commits = makeSampleRepository(repository);
+  say(`A repository with ${commits.length} commits: ${repository}`);
+
+  const server = await startHere(dataDir, undo);
+  const client = openClient({ REPRISE_SERVER: server, REPRISE_DATA_DIR: dataDir });
+  const project = await client.json<{ webhook: { url: string; secret: string } }>('POST', '/api/projects', {
+    name: PROJECT,
+    cloneUrl: `file://${repository}`,
+    github: GITHUB,
+  });
+  say(`Reprise listens on ${server}; project ${PROJECT} is registered.`);
+
+  const head = commits.at(-1) ?? '';
+  const old = commits[0] ?? '';
+  const pushed = await deliverPush(project.webhook, head, commits.at(-2) ?? '');
+  say(`\nGitHub's push of ${head.slice(0, 12)} is delivered: build #${pushed}.\n`);
+  const build = await finish(client, pushed);
+  say('\nThe same commit again, from its record:\n');
+  const rebuild = await finish(
+    client,
+    await ask(client, `/${pushed}/rebuild`, { reason: 'Is it the same?' }),
+  );
+  say(`\nAn old commit, ${old.slice(0, 12)}:\n`);
+  const oldBuild = await finish(
+    client,
+    await ask(client, '', { ref: old.slice(0, 12), reason: 'Can it still be built?' }),
+  );
+
+  const identical = build.sha256 === rebuild.sha256 && build.treeSha256 === rebuild.treeSha256;
+  if (options.json) console.log(JSON.stringify({ build, rebuild, identical, old: oldBuild, url: server }));
+  say(`\nbuild   #${build.number}  sha256 ${build.sha256}`);
+  say(`rebuild #${rebuild.number}  sha256 ${rebuild.sha256}  ${identical ? 'identical' : 'DIFFERENT'}`);
+  if (!identical) throw new CommandFailure('The rebuild is not the same bytes.');
+  if (options.exit) return;
+
+  say(`\nReprise stays up at ${server} (API: ${server}/api/openapi.json). Try, in another terminal:`);
+  say(
+    `  REPRISE_SERVER=${server} REPRISE_TOKEN=$(cat ${adminTokenFile(dataDir)}) npx reprise status ${PROJECT}`,
+  );
+  say('Ctrl-C ends it and removes everything.');
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+}
+
+async function startHere(dataDir: string, undo: AsyncDisposableStack): Promise<string> {
+  const { config } = parseServerConfig({
+    REPRISE_DATA_DIR: dataDir,
+    REPRISE_PORT: '0',
+    REPRISE_GIT_PROTOCOLS: 'file',
+  });
+  if (config === null) throw new Error("The demo's own configuration is not valid.");
+  const log = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
+  const server = await startServer(config, log);
+  undo.defer(() => server.close());
+  const runner = await startEmbeddedRunner(server, process.env);
+  undo.defer(() => runner.stop());
+  return server.address;
+}
+
+/** Sends what GitHub sends for a push to main, signed as GitHub signs. Returns the build's number. */
+async function deliverPush(
+  webhook: { url: string; secret: string },
+  after: string,
+  before: string,
+): Promise<number> {
+  const commit = {
+    id: after,
+    message: 'Greet the world',
+    timestamp: '2026-01-01T02:00:00Z',
+    added: [],
+    removed: [],
+  };
+  const body = JSON.stringify({
+    ref: 'refs/heads/main',
+    before,
+    after,
+    created: false,
+    deleted: false,
+    forced: false,
+    repository: { id: 1, full_name: GITHUB, default_branch: 'main' },
+    pusher: { name: 'ada' },
+    sender: { login: 'ada' },
+    commits: [{ ...commit, modified: ['pages/index.txt'] }],
+    head_commit: {
+      ...commit,
+      author: { name: 'Ada Example', email: 'ada@example.com' },
+      modified: ['pages/index.txt'],
+    },
+  });
+  const response = await fetch(webhook.url, {
+    method: 'POST',
+    body,
+    headers: {
+      'content-type': 'application/json',
+      'x-github-event': 'push',
+      'x-github-delivery': randomUUID(),
+      'x-hub-signature-256': await sign(webhook.secret, body),
+    },
+  });
+  const answer = (await response.json()) as { builds?: { number: number }[]; detail?: string };
+  const [build] = answer.builds ?? [];
+  if (!build)
+    throw new CommandFailure(`The webhook was answered ${response.status}: ${JSON.stringify(answer)}`);
+  return build.number;
+}
+
+async function ask(client: Client, path: string, body: object): Promise<number> {
+  return (await client.json<Build>('POST', `/api/projects/${PROJECT}/builds${path}`, body)).number;
+}
+
+async function finish(client: Client, number: number): Promise<Made> {
+  const build = await waitForBuild(client, PROJECT, number, !options.json);
+  const [artifact] = build.artifacts;
+  if (build.status !== 'passed' || !artifact) {
+    throw new CommandFailure(`Build #${number} ended ${build.status}: ${build.why}`);
+  }
+  say(
+    `${artifact.fileName}  ${bytes(artifact.size)}  version ${artifact.version}  sha256 ${artifact.sha256}`,
+  );
+  return { number, sha256: artifact.sha256, treeSha256: artifact.treeSha256 };
+}
