@@ -1,0 +1,68 @@
+import type { Kysely, Transaction } from 'kysely';
+import type { Database, Delivery } from '../db/schema.ts';
+import type { GithubEvent } from './event.ts';
+
+/** One event may reach a server under two ids; within this time and with all its facts equal it is taken for the same. */
+const TWINS_WITHIN_MS = 10 * 60_000;
+
+export type Earlier = Pick<Delivery, 'guid' | 'ignored' | 'builds'>;
+
+/** The delivery of this id, or else a build's twin: the same event of the project, minutes ago, under another id. */
+export async function findEarlier(
+  trx: Transaction<Database>,
+  project: string,
+  { guid, event, now }: { guid: string; event: GithubEvent; now: number },
+): Promise<Earlier | undefined> {
+  const found = await trx
+    .selectFrom('deliveries')
+    .select(['guid', 'ignored', 'builds'])
+    .where('project_id', '=', project)
+    .where((is) =>
+      is.or([
+        is('guid', '=', guid),
+        is.and([
+          is('after_sha', '=', event.after),
+          is('received_at', '>', now - TWINS_WITHIN_MS),
+          is('event', '=', event.name),
+          is('action', 'is', event.action),
+          is('ref', '=', event.ref),
+          is('before_sha', '=', event.before),
+          is('trigger', 'is not', null),
+        ]),
+      ]),
+    )
+    .execute();
+  return found.find((delivery) => delivery.guid === guid) ?? found[0];
+}
+
+export type DeliveryFilter = { project?: string; before?: number; limit: number };
+
+/** Newest first. `before` is the `seq` of the last one seen. */
+export function listDeliveries(db: Kysely<Database>, { project, before, limit }: DeliveryFilter) {
+  return db
+    .selectFrom('deliveries')
+    .innerJoin('projects', 'projects.id', 'deliveries.project_id')
+    .selectAll('deliveries')
+    .select('projects.name as project')
+    .$if(project !== undefined, (query) => query.where('projects.name', '=', project ?? ''))
+    .$if(before !== undefined, (query) => query.where('deliveries.seq', '<', before ?? 0))
+    .orderBy('deliveries.seq', 'desc')
+    .limit(limit)
+    .execute();
+}
+
+/** Every project's row of one delivery, found by GitHub's id for it. */
+export function deliveriesOf(db: Kysely<Database>, guid: string) {
+  return (
+    db
+      .selectFrom('deliveries')
+      .innerJoin('projects', 'projects.id', 'deliveries.project_id')
+      .selectAll('deliveries')
+      .select('projects.name as project')
+      .where('deliveries.guid', '=', guid)
+      // Names the index's first column, so that the unique index over (project, guid) answers this, too.
+      .where('deliveries.project_id', 'in', (ids) => ids.selectFrom('projects').select('id'))
+      .orderBy('deliveries.seq')
+      .execute()
+  );
+}
