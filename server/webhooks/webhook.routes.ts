@@ -2,6 +2,7 @@ import express, { type Request, type Router } from 'express';
 import type { Project } from '../db/schema.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
+import { purposes } from '../vault.ts';
 import { type GithubEvent, readEvent } from './event.ts';
 import { malformed, parsePayload } from './payload.ts';
 import { rawBodyReader } from './raw-body.ts';
@@ -11,14 +12,15 @@ import { isSignedBy } from './signature.ts';
 /** GitHub sends no larger payload, and gives up on an answer after ten seconds (docs.github.com, "Best practices"). */
 const LIMITS = { limit: 25 * 1024 ** 2, timeoutMs: 10_000 };
 
-type Services_ = Pick<Services, 'config' | 'db' | 'reader' | 'live' | 'log' | 'now' | 'planner' | 'vault'>;
+/** What of the server a webhook touches. */
+type Needed = Pick<Services, 'config' | 'db' | 'reader' | 'live' | 'log' | 'now' | 'planner' | 'vault'>;
 type Known = Pick<Project, 'id' | 'name' | 'github' | 'webhook_secret'>;
 
 /**
  * `POST /webhooks/github/:project` with the project's secret, `POST /webhooks/github` with the instance's. Signature first, over
  * the raw bytes; then one transaction; then the answer. No git, no forge, nothing slow before it.
  */
-export function githubWebhooks(services: Services_): Router {
+export function githubWebhooks(services: Needed): Router {
   const readBody = rawBodyReader(LIMITS);
   const router = express.Router();
   router.post('/webhooks/github/:project', async (request, response) => {
@@ -69,7 +71,7 @@ function header(request: Request, name: string): string {
 }
 
 async function record(
-  services: Services_,
+  services: Needed,
   projects: readonly Known[],
   guid: string,
   event: GithubEvent,
@@ -101,7 +103,7 @@ function refuseForeignRepository(project: Known, { repository }: GithubEvent): v
 }
 
 /** One answer for every reason, so that a stranger learns nothing; the operator's log tells them apart. */
-function notSigned({ log }: Services_, request: Request, why: string): Refusal {
+function notSigned({ log }: Needed, request: Request, why: string): Refusal {
   const delivery = request.get('x-github-delivery');
   log.warn({ path: request.path, delivery, why }, 'A webhook was refused');
   return new Refusal(
@@ -111,11 +113,11 @@ function notSigned({ log }: Services_, request: Request, why: string): Refusal {
   );
 }
 
-function openSecret({ vault }: Services_, project: Known): string {
-  return vault.open(project.webhook_secret, 'webhook-secret');
+function openSecret({ vault }: Needed, project: Known): string {
+  return vault.open(project.webhook_secret, purposes.webhookSecret(project.id));
 }
 
-function projectByName({ reader }: Services_, name: string): Promise<Known | undefined> {
+function projectByName({ reader }: Needed, name: string): Promise<Known | undefined> {
   return reader
     .selectFrom('projects')
     .select(['id', 'name', 'github', 'webhook_secret'])
@@ -123,7 +125,7 @@ function projectByName({ reader }: Services_, name: string): Promise<Known | und
     .executeTakeFirst();
 }
 
-async function projectsOf({ reader }: Services_, repository: string | null): Promise<Known[]> {
+async function projectsOf({ reader }: Needed, repository: string | null): Promise<Known[]> {
   if (repository === null) return [];
   return reader
     .selectFrom('projects')

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { type Delivery, deliverySchema, iso, listOf, page } from '../api.ts';
+import type { Delivery as DeliveryRow } from '../db/schema.ts';
+import { type Route, route } from '../http/route.ts';
+import type { Services } from '../services.ts';
+import { listDeliveries } from './delivery.store.ts';
+import { redeliver } from './redeliver.ts';
+
+const redelivered = z.object({
+  delivery: z.string(),
+  builds: z.array(z.object({ project: z.string(), number: z.number().int() })),
+});
+
+/** What GitHub sent and what became of it; and to run one again. */
+export function deliveryRoutes(services: Services): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/api/deliveries',
+      policy: 'read',
+      summary: 'What GitHub sent and what became of it.',
+      query: z.object({ ...page, project: z.string().optional() }),
+      answer: listOf(deliverySchema),
+      async handle({ query }) {
+        const found = await listDeliveries(services.reader, query);
+        const last = found.length === query.limit ? found.at(-1) : undefined;
+        return { items: found.map(viewOf), next: last ? String(last.seq) : null };
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/api/deliveries/:id/redeliver',
+      policy: 'write',
+      summary: 'Builds what a recorded delivery asked for again.',
+      params: z.object({ id: z.string() }),
+      status: 202,
+      answer: redelivered,
+      async handle({ params: { id }, caller }) {
+        const builds = await redeliver(services.db, id, { by: caller.name, now: services.now() });
+        services.live.changed('deliveries', 'projects', ...builds.map(({ project }) => `project:${project}`));
+        services.planner.wake();
+        return { delivery: id, builds };
+      },
+    }),
+  ];
+}
+
+function viewOf(delivery: DeliveryRow & { project: string }): Delivery {
+  const { project } = delivery;
+  const numbers: number[] = JSON.parse(delivery.builds);
+  return {
+    id: delivery.guid,
+    project,
+    event: delivery.event,
+    action: delivery.action,
+    ref: delivery.ref,
+    before: delivery.before_sha,
+    after: delivery.after_sha,
+    sender: delivery.sender,
+    receivedAt: iso(delivery.received_at),
+    ignored: delivery.ignored,
+    builds: numbers.map((number) => ({ project, number })),
+  };
+}
