@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import type { PlannedJob } from '@reprise/pipelines/model.ts';
+import type { Claim } from '@reprise/runner/protocol.ts';
+import { type Kysely, sql, type Transaction } from 'kysely';
+import { newId, newToken } from '../db/id.ts';
+import type { Database } from '../db/schema.ts';
+import type { Taken } from './line.ts';
+
+/** A new attempt, or the one that the same claim was given before. The tokens are in clear only here. */
+export interface Claimed {
+  attempt: string;
+  fence: string;
+  gitToken: string;
+}
+
+/**
+ * Gives the oldest claimable job whose labels the runner has to it, with a lease, a fencing token and a token for the
+ * mirror. The same `claimId` asked again gets the same attempt while that runs (with a fresh mirror token: only its hash
+ * was kept), and nothing once it is over.
+ */
+export async function claimJob(
+  db: Kysely<Database>,
+  runnerId: string,
+  ask: Claim,
+  o: { now: number; leaseMs: number },
+): Promise<Taken<Claimed>> {
+  return db.transaction().execute(async (trx) => {
+    const runner = await trx
+      .selectFrom('runners')
+      .select(['id', 'name', 'labels', 'draining', 'instance'])
+      .where('id', '=', runnerId)
+      .executeTakeFirst();
+    if (runner?.instance !== ask.instance) return 'not-for-you';
+    const before = await claimedBefore(trx, runnerId, ask.claimId);
+    if (before) {
+      return before.status === 'running' ? { got: await withNewGitToken(trx, before) } : 'not-for-you';
+    }
+    if (runner.draining) return 'not-for-you';
+    const seq = await oldestFor(trx, new Set(JSON.parse(runner.labels)));
+    return seq === null ? 'nothing' : { got: await take(trx, seq, { runner, ask, ...o }) };
+  });
+}
+
+function claimedBefore(trx: Transaction<Database>, runnerId: string, claimId: string) {
+  return trx
+    .selectFrom('attempts')
+    .select(['id', 'fence', 'status'])
+    .where('runner_id', '=', runnerId)
+    .where('claim_id', '=', claimId)
+    .executeTakeFirst();
+}
+
+async function withNewGitToken(
+  trx: Transaction<Database>,
+  attempt: { id: string; fence: string },
+): Promise<Claimed> {
+  const gitToken = newToken('rpg');
+  await trx
+    .updateTable('attempts')
+    .set({ git_token_hash: hash(gitToken) })
+    .where('id', '=', attempt.id)
+    .execute();
+  return { attempt: attempt.id, fence: attempt.fence, gitToken };
+}
+
+/**
+ * Walks from one distinct set of labels to the next in the index of ready jobs, so that the cost follows the number of
+ * different sets, never the number of queued jobs or of builds kept.
+ */
+async function oldestFor(trx: Transaction<Database>, labels: ReadonlySet<string>): Promise<number | null> {
+  const { rows } = await sql<{ runs_on: string; seq: number }>`
+    with recursive kinds (runs_on) as (
+      select min(runs_on) from jobs where ready = 1
+      union all
+      select (select min(jobs.runs_on) from jobs where ready = 1 and jobs.runs_on > kinds.runs_on)
+      from kinds where kinds.runs_on is not null
+    )
+    select runs_on, (select min(seq) from jobs where ready = 1 and jobs.runs_on = kinds.runs_on) as seq
+    from kinds where runs_on is not null`.execute(trx);
+  const fitting = rows.filter(({ runs_on }) => JSON.parse(runs_on).every((label: string) => labels.has(label)));
+  return fitting.length === 0 ? null : Math.min(...fitting.map(({ seq }) => seq));
+}
+
+async function take(
+  trx: Transaction<Database>,
+  seq: number,
+  o: { runner: { id: string; name: string }; ask: Claim; now: number; leaseMs: number },
+): Promise<Claimed> {
+  const { runner, ask, now } = o;
+  const job = await trx
+    .updateTable('jobs')
+    .set((eb) => ({
+      status: 'running',
+      ready: 0,
+      why: '',
+      attempt: eb('attempt', '+', 1),
+      started_at: now,
+      finished_at: null,
+    }))
+    .where('seq', '=', seq)
+    .where('ready', '=', 1)
+    .returning(['id', 'build_id', 'attempt', 'spec'])
+    .executeTakeFirstOrThrow();
+  const claimed = { attempt: newId(), fence: newId(), gitToken: newToken('rpg') };
+  await trx
+    .insertInto('attempts')
+    .values({
+      id: claimed.attempt,
+      job_id: job.id,
+      number: job.attempt,
+      status: 'running',
+      why: '',
+      runner_id: runner.id,
+      runner_name: runner.name,
+      instance: ask.instance,
+      claim_id: ask.claimId,
+      fence: claimed.fence,
+      git_token_hash: hash(claimed.gitToken),
+      lease_expires_at: now + o.leaseMs,
+      cancel_requested: 0,
+      claimed_at: now,
+      log_size: 0,
+    })
+    .execute();
+  await insertSteps(trx, claimed.attempt, job.spec);
+  await trx
+    .updateTable('builds')
+    .set((eb) => ({
+      status: 'running',
+      why: '',
+      started_at: eb.fn.coalesce('started_at', eb.val(now)),
+      revision: eb('revision', '+', 1),
+    }))
+    .where('id', '=', job.build_id)
+    .execute();
+  return claimed;
+}
+
+/** All of them at once, so that the page shows what is still to come. */
+async function insertSteps(trx: Transaction<Database>, attempt: string, spec: string | null): Promise<void> {
+  if (spec === null) throw new Error('A job without a plan was ready to be claimed.');
+  const { steps }: PlannedJob = JSON.parse(spec);
+  if (steps.length === 0) return;
+  await trx
+    .insertInto('steps')
+    .values(
+      steps.map(({ name }, position) => ({ attempt_id: attempt, position, name, status: 'queued' as const })),
+    )
+    .execute();
+}
+
+function hash(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}

@@ -1,0 +1,91 @@
+import type { Assignment, Claim } from '@reprise/runner/protocol.ts';
+import type { Runner } from '../db/schema.ts';
+import { assignmentOf } from '../runners/assignment.ts';
+import { topicsOfAttempt } from '../runners/attempt.store.ts';
+import { Presence } from '../runners/presence.ts';
+import type { Services } from '../services.ts';
+import { claimJob } from './claim.ts';
+import { renewAllLeases } from './lease.ts';
+import { Line, type Taken } from './line.ts';
+import { sweep } from './sweep.ts';
+
+/** Several a renewal: an expired lease and a silent runner are noticed soon after they are due. */
+const SWEEPS_PER_RENEWAL = 3;
+
+/**
+ * The waiting side of the queue. The jobs table is the truth; here are only the requests of runners that wait for it to
+ * change, and the timer that looks for leases which nobody renews.
+ */
+export class Queue {
+  readonly presence = new Presence();
+  readonly #services: Services;
+  readonly #line: Line<Asking, Assignment>;
+  #timer: NodeJS.Timeout | undefined;
+  #sweeping: Promise<void> | undefined;
+
+  constructor(services: Services) {
+    this.#services = services;
+    this.#line = new Line((asking) => this.#take(asking));
+  }
+
+  /** Gives every running attempt a whole lease, as runners could not renew while no server was there, and starts sweeping. */
+  async start(): Promise<void> {
+    const { db, config, now } = this.#services;
+    await renewAllLeases(db, now() + config.times.reassignMs);
+    const everyMs = Math.ceil(config.times.renewMs / SWEEPS_PER_RENEWAL);
+    this.#timer = setInterval(() => this.#sweepAgain(), everyMs);
+  }
+
+  /** Sends every waiting runner away empty-handed. Attempts go on; their runners find the next server. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.presence.close();
+    this.#line.dismiss(() => true);
+    await this.#sweeping;
+  }
+
+  /** Something may be claimable now: call it after the commit that made it so. */
+  wake(): void {
+    this.#line.serve();
+  }
+
+  /** There may be news (a cancelled or lost attempt) for these runners: call it after the commit. */
+  notice(...runnerIds: (string | null)[]): void {
+    for (const id of runnerIds) if (id !== null) this.presence.notice(id);
+  }
+
+  /** Waits at most `claimWaitMs` for a job that this runner can take. null: there was none. */
+  async claim(runner: Runner, ask: Claim, signal: AbortSignal): Promise<Assignment | null> {
+    if (this.presence.closed) return null;
+    const asking = { ...ask, runnerId: runner.id, kind: runner.labels };
+    const waitMs = this.#services.config.times.claimWaitMs;
+    return this.#line.wait(asking, { waitMs, signal });
+  }
+
+  /** Ends the waiting claims of a process that is gone, before they take a job nobody would execute. */
+  dismiss(runnerId: string): void {
+    this.#line.dismiss((asking) => asking.runnerId === runnerId);
+    this.presence.forget(runnerId);
+  }
+
+  async #take(asking: Asking): Promise<Taken<Assignment>> {
+    const { db, config, now, live } = this.#services;
+    const o = { now: now(), leaseMs: config.times.reassignMs };
+    const taken = await claimJob(db, asking.runnerId, asking, o);
+    if (typeof taken === 'string') return taken;
+    const got = await assignmentOf(this.#services, taken.got);
+    live.changed(...topicsOfAttempt({ ...got, job: got.job.name, number: got.attemptNumber }));
+    return { got };
+  }
+
+  #sweepAgain(): void {
+    if (this.#sweeping) return;
+    this.#sweeping = sweep(this.#services)
+      .catch((error) => this.#services.log.error({ err: error }, 'the sweep for expired leases failed'))
+      .finally(() => {
+        this.#sweeping = undefined;
+      });
+  }
+}
+
+type Asking = Claim & { runnerId: string; kind: string };
