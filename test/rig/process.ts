@@ -18,14 +18,17 @@ export interface RepriseProcess extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Starts `reprise <args>` with this environment and nothing else but PATH. */
+/**
+ * Starts `reprise <args>` with this environment and nothing else but PATH; `through` are words to put before the command,
+ * such as `setpriv --reuid=1234`.
+ */
 export function startReprise(
   args: string[],
   env: Record<string, string>,
-  o: { cwd?: string } = {},
+  through: string[] = [],
 ): RepriseProcess {
-  const child = spawn(process.execPath, [COMMAND, ...args], {
-    cwd: o.cwd,
+  const [program = '', ...words] = [...through, process.execPath, COMMAND, ...args];
+  const child = spawn(program, words, {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

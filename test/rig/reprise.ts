@@ -62,26 +62,22 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Registers a runner and starts it as a process of its own. */
-  async startRunner(
-    name: string,
-    o: { labels?: string[]; env?: Record<string, string> } = {},
-  ): Promise<RepriseProcess> {
-    const { token } = await this.api<{ token: string }>('POST', '/api/runners', {
-      name,
-      labels: o.labels ?? ['linux'],
-    });
-    return this.restartRunner(name, token, o.env);
+  async startRunner(name: string, o: StartRunner & { labels?: string[] } = {}): Promise<RepriseProcess> {
+    const body = { name, labels: o.labels ?? ['linux'] };
+    const { token } = await this.api<{ token: string }>('POST', '/api/runners', body);
+    return this.restartRunner(name, token, o);
   }
 
   /** Starts a runner process with a token it already has, on its own data directory. */
-  restartRunner(name: string, token: string, env: Record<string, string> = {}): RepriseProcess {
-    const runner = startReprise(['runner'], {
+  restartRunner(name: string, token: string, o: StartRunner = {}): RepriseProcess {
+    const env = {
       ...this.#commonEnv(),
       REPRISE_SERVER: this.address,
       REPRISE_RUNNER_TOKEN: token,
       REPRISE_DATA_DIR: this.path(`runner-${name}`),
-      ...env,
-    });
+      ...o.env,
+    };
+    const runner = startReprise(['runner'], env, o.through);
     this.#runners.push(runner);
     return runner;
   }
@@ -237,6 +233,12 @@ export class Rig implements AsyncDisposable {
     });
     return this.#socket;
   }
+}
+
+export interface StartRunner {
+  env?: Record<string, string>;
+  /** Words put before the command, such as `setpriv --reuid=1234`. */
+  through?: string[];
 }
 
 export interface RigProject {
