@@ -1,0 +1,109 @@
+import { type Git, read, unreadable } from './git.ts';
+import { resolve } from './resolve.ts';
+
+export interface ListedRef {
+  name: string;
+  kind: 'branch' | 'tag';
+  ref: string;
+  /** The commit, also for an annotated tag. */
+  sha: string;
+  /** Seconds since 1970: of the commit, or of the tag where it is annotated. */
+  time: number;
+}
+
+export interface ListedCommit {
+  sha: string;
+  subject: string;
+  author: string;
+  /** Committer time, seconds since 1970. */
+  time: number;
+}
+
+/** Commits looked through for one page of a search; a longer history is searched page by page. */
+const SCANNED = 20_000;
+
+/** Branches and tags whose names contain `query` (without case), the newest first. */
+export async function listRefs(git: Git, o: { query: string; limit: number }): Promise<ListedRef[]> {
+  const format = '--format=%(refname)%00%(objectname)%00%(*objectname)%00%(creatordate:unix)';
+  const output = await read(git, ['for-each-ref', '--sort=-creatordate', format, 'refs/heads', 'refs/tags']);
+  const query = o.query.toLowerCase();
+  const found: ListedRef[] = [];
+  for (const line of output.toString().split('\n')) {
+    if (found.length >= o.limit) break;
+    const [ref = '', object = '', peeled = '', time = ''] = line.split('\0');
+    const [, folder, name = ''] = /^refs\/(heads|tags)\/(.*)$/.exec(ref) ?? [];
+    if (!folder || !name.toLowerCase().includes(query)) continue;
+    const kind = folder === 'heads' ? 'branch' : 'tag';
+    found.push({ name, kind, ref, sha: peeled || object, time: Number(time) || 0 });
+  }
+  return found;
+}
+
+/**
+ * Commits that lead to `ref`, newest first; with `query` those whose subject or author contains it (without case) or whose
+ * object name begins with it, a commit that no branch leads to any more included. null: `ref` names nothing. `before` is
+ * the `next` of the page before: it holds the first page's commit, so that new commits shift nothing.
+ */
+export async function listCommits(
+  git: Git,
+  o: { ref: string; query: string; before: string | null; limit: number },
+): Promise<{ items: ListedCommit[]; next: string | null } | null> {
+  const [, cursorSha, cursorSkip] = /^([0-9a-f]{40})\.(\d{1,9})$/.exec(o.before ?? '') ?? [];
+  const start = cursorSha ?? (await resolve(git, o.ref))?.sha;
+  if (!start) return null;
+  const skip = Number(cursorSkip ?? 0);
+  const query = o.query.trim().toLowerCase();
+  const most = query === '' ? o.limit + 1 : SCANNED;
+  const result = await git(['log', `--skip=${skip}`, `--max-count=${most}`, LOG_FORMAT, start, '--']);
+  if (result.code !== 0) return /bad (object|revision)/.test(result.stderr) ? null : fail(result);
+  const scanned = result.stdout.toString().split('\n').filter(Boolean).map(parseLine);
+  if (query === '') {
+    const items = scanned.slice(0, o.limit);
+    return { items, next: scanned.length > o.limit ? `${start}.${skip + o.limit}` : null };
+  }
+  const items = skip === 0 ? await namedOnly(git, query, scanned) : [];
+  let passed = 0;
+  for (const commit of scanned) {
+    if (items.length >= o.limit) break;
+    passed += 1;
+    if (matches(commit, query)) items.push(commit);
+  }
+  const more = passed < scanned.length || scanned.length === most;
+  return { items, next: more ? `${start}.${skip + passed}` : null };
+}
+
+const LOG_FORMAT = '--format=%H%x00%ct%x00%an%x00%s';
+
+function parseLine(line: string): ListedCommit {
+  const [sha = '', time = '', author = '', ...subject] = line.split('\0');
+  return { sha, subject: subject.join('\0'), author, time: Number(time) || 0 };
+}
+
+function matches(commit: ListedCommit, query: string): boolean {
+  return (
+    commit.sha.startsWith(query) ||
+    commit.subject.toLowerCase().includes(query) ||
+    commit.author.toLowerCase().includes(query)
+  );
+}
+
+/** The commit that `query` names by object name, where the scanned history does not have it. */
+async function namedOnly(git: Git, query: string, scanned: ListedCommit[]): Promise<ListedCommit[]> {
+  if (!/^[0-9a-f]{4,40}$/.test(query) || scanned.some(({ sha }) => sha.startsWith(query))) return [];
+  const named = await resolve(git, query);
+  if (named?.ref !== '') return [];
+  const output = await read(git, ['log', '--max-count=1', LOG_FORMAT, named.sha, '--']);
+  return output.toString().split('\n').filter(Boolean).map(parseLine);
+}
+
+function fail(result: { code: number; stdout: Buffer; stderr: string }): never {
+  throw unreadable(['log'], result);
+}
+
+/** Paths that differ between two commits; a rename is both its paths. null: `before` is not here, or too much differs. */
+export async function changedPaths(git: Git, before: string, after: string): Promise<string[] | null> {
+  const result = await git(['diff-tree', '-r', '-z', '--name-only', '--no-renames', before, after, '--']);
+  if (result.code !== 0)
+    return /bad object|unable to read tree|ambiguous argument/.test(result.stderr) ? null : fail(result);
+  return result.stdout.toString().split('\0').filter(Boolean);
+}

@@ -1,0 +1,98 @@
+import { fileAt, readObjects } from './batch.ts';
+import { type CommitFacts, parseCommit } from './commit-object.ts';
+import { type Git, OutputTooLarge, read, unreadable } from './git.ts';
+import { DESCRIBE, untaggedVersion, versionFrom } from './version.ts';
+
+/** A tag that leads to a commit: the short name and the object it names (the tag object, if annotated). */
+export interface MergedTag {
+  name: string;
+  object: string;
+}
+
+/** Everything that planning a build asks of a commit. */
+export interface Inspection {
+  commit: CommitFacts;
+  /** By the rule of the artifact's version. */
+  version: string;
+  tags: MergedTag[];
+  /** The first of `fileAt` that has the file, with the file's bytes and the commit they were read at. */
+  file: { from: string; commit: string; bytes: Buffer } | null;
+  /** The file, or the commit's message with it, is larger than `maxBytes`; `file` is then null. */
+  tooLarge: boolean;
+}
+
+export interface InspectOptions {
+  /** The tag this build is for: then its version. */
+  tag: string | null;
+  /** Path of the pipeline file. */
+  file: string;
+  /** Where to look for the file, in order: object names, full refs or `HEAD` (the upstream's default branch). */
+  fileAt: readonly string[];
+  maxBytes: number;
+}
+
+/** Looks at commit `sha` with three processes side by side (a fourth where no tag leads to it). null: no such commit here. */
+export async function inspect(git: Git, sha: string, options: InspectOptions): Promise<Inspection | null> {
+  const [found, version, tags] = await Promise.all([
+    readCommitAndFile(git, sha, options),
+    options.tag === null ? describe(git, sha) : versionFrom(options.tag),
+    tagsMerged(git, sha),
+  ]);
+  if (!found || version === null || tags === null) return null;
+  return { ...found, version, tags };
+}
+
+/** The version of a commit that is not a tag's build. null: no such commit. */
+export async function describe(git: Git, sha: string): Promise<string | null> {
+  const described = await git([...DESCRIBE, sha]);
+  if (described.code === 0) return versionFrom(described.stdout.toString());
+  const counted = await git(['rev-list', '--count', sha, '--']);
+  if (counted.code === 0) return untaggedVersion(Number(counted.stdout.toString()), sha);
+  return /bad object|unknown revision|bad revision/.test(counted.stderr) ? null : fail(counted);
+}
+
+/** The tags that lead to a commit, sorted by name. null: no such commit. */
+export async function tagsMerged(git: Git, sha: string): Promise<MergedTag[] | null> {
+  const args = ['for-each-ref', `--merged=${sha}`, '--format=%(refname) %(objectname)', 'refs/tags'];
+  const result = await git(args);
+  if (result.code !== 0)
+    return /malformed object name|no such commit/.test(result.stderr) ? null : fail(result);
+  const lines = result.stdout.toString().split('\n').filter(Boolean);
+  return lines.map((line) => {
+    const space = line.lastIndexOf(' ');
+    return { name: line.slice('refs/tags/'.length, space), object: line.slice(space + 1) };
+  });
+}
+
+/** A commit's facts. null: no such commit. */
+export async function readCommit(git: Git, sha: string): Promise<CommitFacts | null> {
+  const [object] = await readObjects(git, [sha]);
+  return object?.type === 'commit' ? parseCommit(object.sha, object.bytes) : null;
+}
+
+async function readCommitAndFile(
+  git: Git,
+  sha: string,
+  options: InspectOptions,
+): Promise<Pick<Inspection, 'commit' | 'file' | 'tooLarge'> | null> {
+  const places = options.fileAt.flatMap((from) => [fileAt(from, options.file), `${from}^{commit}`]);
+  try {
+    const [object, ...found] = await readObjects(git, [sha, ...places], { maxBytes: options.maxBytes });
+    if (object?.type !== 'commit') return null;
+    const commit = parseCommit(sha, object.bytes);
+    for (const [at, from] of options.fileAt.entries()) {
+      const [file, place] = [found[2 * at], found[2 * at + 1]];
+      if (file?.type === 'blob' && place)
+        return { commit, file: { from, commit: place.sha, bytes: file.bytes }, tooLarge: false };
+    }
+    return { commit, file: null, tooLarge: false };
+  } catch (error) {
+    if (!(error instanceof OutputTooLarge)) throw error;
+    const head = await read(git, ['cat-file', 'commit', sha], { maxBytes: options.maxBytes });
+    return { commit: parseCommit(sha, head), file: null, tooLarge: true };
+  }
+}
+
+function fail(result: { code: number; stdout: Buffer; stderr: string }): never {
+  throw unreadable(['describe'], result);
+}

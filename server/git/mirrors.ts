@@ -1,0 +1,282 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Project } from '../db/schema.ts';
+import { Refusal } from '../http/refusal.ts';
+import type { Vault } from '../vault.ts';
+import { fileAt, lookUp, readObjects } from './batch.ts';
+import type { CommitFacts } from './commit-object.ts';
+import { gitEnvironment } from './environment.ts';
+import { MirrorFault } from './fault.ts';
+import { assertGit, type Git, OutputTooLarge } from './git.ts';
+import { changedPaths, type ListedCommit, type ListedRef, listCommits, listRefs } from './history.ts';
+import {
+  describe,
+  type Inspection,
+  type InspectOptions,
+  inspect,
+  type MergedTag,
+  readCommit,
+  tagsMerged,
+} from './inspect.ts';
+import { GITHUB_HOST_KEYS } from './known-hosts.ts';
+import { Mirror } from './mirror.ts';
+import { isPublicRef, isSha } from './names.ts';
+import { keepRef, pinCommit } from './pin.ts';
+import { nearest, type ResolvedRef, resolve } from './resolve.ts';
+import { versionFrom } from './version.ts';
+
+export { keepRef };
+
+/** How long planning waits for an upstream; a person's request says 30 s. */
+const BACKGROUND_MS = 120_000;
+/** More pinned or planned commits than this are asked of git again. */
+const MOST_SEEN = 10_000;
+
+export interface FetchOptions {
+  signal?: AbortSignal | undefined;
+  /** Milliseconds; 2 minutes unless told. A first clone goes on in the background after that. */
+  timeoutMs?: number | undefined;
+  /**
+   * Full refs (`refs/heads/…`, `refs/tags/…`, `refs/pull/7/head`) and full object names that are wanted at least. Only these and the
+   * tags are fetched then: the fast way. Anything else, and no `wants`, fetches every branch and tag.
+   */
+  wants?: readonly string[] | undefined;
+}
+
+/**
+ * The server's bare mirrors, one for each project, below `dir`. Everything that Reprise knows about a repository is read
+ * from here; only `fetch` (and what is built on it) uses the network. All methods may be called at any time, side by side.
+ */
+export class Mirrors {
+  readonly #o: { dir: string; protocols: readonly string[]; vault: Vault; log: Logger };
+  readonly #environment: Record<string, string>;
+  readonly #ssh: { keyDir: string; knownHosts: string; builtInHosts: string };
+  readonly #mirrors = new Map<string, Mirror>();
+
+  /**
+   * `protocols`: the transports that may be fetched over. `sshDir` holds the operator's `known_hosts`; beside `dir` unless
+   * told. Removes deploy keys that a killed server left behind.
+   */
+  constructor(o: {
+    dir: string;
+    protocols: readonly string[];
+    vault: Vault;
+    log: Logger;
+    sshDir?: string;
+    environment?: Readonly<Record<string, string | undefined>>;
+  }) {
+    this.#o = o;
+    this.#environment = gitEnvironment(o.environment ?? process.env, o.protocols);
+    const sshDir = o.sshDir ?? join(dirname(o.dir), 'ssh');
+    this.#ssh = {
+      keyDir: join(o.dir, '.keys'),
+      knownHosts: join(sshDir, 'known_hosts'),
+      builtInHosts: join(o.dir, '.github-host-keys'),
+    };
+    rmSync(this.#ssh.keyDir, { recursive: true, force: true });
+    mkdirSync(o.dir, { recursive: true, mode: 0o700 });
+    mkdirSync(sshDir, { recursive: true, mode: 0o700 });
+    writeFileSync(this.#ssh.builtInHosts, `${GITHUB_HOST_KEYS.join('\n')}\n`);
+  }
+
+  /** Throws a sentence for the operator where this machine's git is missing or too old. */
+  async assertGit(): Promise<void> {
+    await assertGit(this.#o.dir, this.#environment);
+  }
+
+  /** Where the project's mirror is. */
+  directory(project: Pick<Project, 'id'>): string {
+    return join(this.#o.dir, `${project.id}.git`);
+  }
+
+  /** The whole environment for another git process on a mirror, such as the one that serves it. */
+  environment(): Record<string, string> {
+    return { ...this.#environment };
+  }
+
+  /**
+   * Brings the mirror up to what the upstream has now. Throws `MirrorFault`; that a wanted ref or commit does not exist
+   * upstream is no fault: ask `has`, `resolve` or `inspect` afterwards. Refuses (422) what is no well-formed name.
+   */
+  async fetch(project: Project, o: FetchOptions = {}): Promise<void> {
+    await this.#fetch(project, o);
+  }
+
+  /**
+   * The whole of planning in one call: fetches `sha` and `wants`, looks at the commit, and pins it. A mirror found damaged
+   * on the way is made anew. null: the upstream does not have that commit (any more). Throws `MirrorFault`.
+   */
+  async obtain(project: Project, sha: string, o: FetchOptions & InspectOptions): Promise<Inspection | null> {
+    for (const isLast of [false, true]) {
+      const refused = await this.#fetch(project, { ...o, wants: [sha, ...(o.wants ?? [])] });
+      try {
+        const found = await this.inspect(project, sha, o);
+        if (found) await this.pin(project, sha);
+        if (found || refused.has(sha) || isLast) return found;
+        this.#mirror(project).suspect = true;
+      } catch (error) {
+        if (isLast || !(error instanceof MirrorFault && error.kind === 'damaged')) throw error;
+      }
+    }
+    return null;
+  }
+
+  /** Commit, version, tags and pipeline file in one go: three processes side by side. null: not in the mirror. */
+  async inspect(project: Project, sha: string, o: InspectOptions): Promise<Inspection | null> {
+    if (!isSha(sha)) return null;
+    const found = await this.#read(project, (git) => inspect(git, sha, o));
+    if (found) this.#remember(project, sha);
+    return found ?? null;
+  }
+
+  /** Keeps the commit for ever under `keepRef(sha)`. Throws where it is not in the mirror. */
+  async pin(project: Project, sha: string): Promise<void> {
+    if (!(await this.has(project, sha)))
+      throw new MirrorFault(
+        'damaged',
+        `The commit ${sha} cannot be kept: it is not in the mirror of ${project.name}.`,
+      );
+    await pinCommit(this.directory(project), sha);
+  }
+
+  /** Whether the mirror holds the commit, so that it can be built without asking the upstream. */
+  async has(project: Project, sha: string): Promise<boolean> {
+    if (!isSha(sha)) return false;
+    if (this.#mirror(project).seen.has(sha)) return true;
+    const found = await this.#read(project, (git) => lookUp(git, [sha]));
+    if (found?.[0]?.type !== 'commit') return false;
+    this.#remember(project, sha);
+    return true;
+  }
+
+  /** What a branch, tag, full ref, or full or short object name stands for, as of the last fetch. null: nothing. */
+  async resolve(project: Project, ref: string): Promise<ResolvedRef | null> {
+    return (await this.#read(project, (git) => resolve(git, ref))) ?? null;
+  }
+
+  /** Up to five branches and tags whose names are most like `ref`. */
+  async nearest(project: Project, ref: string): Promise<string[]> {
+    return (await this.#read(project, (git) => nearest(git, ref))) ?? [];
+  }
+
+  /** A file's bytes at a commit. null: no such file, or it has more than `maxBytes`. */
+  async readFile(project: Project, sha: string, path: string, maxBytes: number): Promise<Buffer | null> {
+    if (!isSha(sha)) return null;
+    const object = await this.#read(project, async (git) => {
+      const [entry] = await lookUp(git, [fileAt(sha, path)]);
+      if (entry?.type !== 'blob' || entry.size > maxBytes) return null;
+      return (await readObjects(git, [entry.sha]))[0];
+    });
+    return object?.bytes ?? null;
+  }
+
+  /** The commit's facts. Throws where it is not in the mirror. */
+  async commit(project: Project, sha: string): Promise<CommitFacts> {
+    return this.#found(project, sha, (git) => readCommit(git, sha));
+  }
+
+  /** The version of a build of this commit; `tag` where it is that tag's build. */
+  async describe(project: Project, sha: string, tag: string | null): Promise<string> {
+    if (tag !== null) return versionFrom(tag);
+    return this.#found(project, sha, (git) => describe(git, sha));
+  }
+
+  /** The tags that lead to the commit, by name. */
+  async tagsMerged(project: Project, sha: string): Promise<MergedTag[]> {
+    return this.#found(project, sha, (git) => tagsMerged(git, sha));
+  }
+
+  /** Paths changed from `before` to `after`. null: `before` is all zeros or not in the mirror. */
+  async changedPaths(project: Project, before: string, after: string): Promise<string[] | null> {
+    if (!isSha(before) || !isSha(after) || /^0+$/.test(before)) return null;
+    return (await this.#read(project, (git) => changedPaths(git, before, after))) ?? null;
+  }
+
+  /** The branch that the upstream's HEAD named when everything was last fetched; null before the first fetch. */
+  async defaultBranch(project: Project): Promise<string | null> {
+    return this.#mirror(project).headBranch();
+  }
+
+  /** Branches and tags whose names contain `query`, newest first, as of the last fetch. */
+  async refs(project: Project, o: { query: string; limit: number }): Promise<ListedRef[]> {
+    return (await this.#read(project, (git) => listRefs(git, o))) ?? [];
+  }
+
+  /** Commits that lead to `ref`, newest first; see `listCommits`. null: `ref` names nothing. */
+  async commits(
+    project: Project,
+    o: { ref: string; query: string; before: string | null; limit: number },
+  ): Promise<{ items: ListedCommit[]; next: string | null } | null> {
+    return (await this.#read(project, (git) => listCommits(git, o))) ?? null;
+  }
+
+  /** Removes the mirror of a project that is no more. */
+  async remove(project: Pick<Project, 'id'>): Promise<void> {
+    const mirror = this.#mirror(project);
+    this.#mirrors.delete(project.id);
+    await mirror.remove();
+  }
+
+  /** Notes that somebody could not read the mirror: its next fetch makes it anew. */
+  suspect(project: Pick<Project, 'id'>): void {
+    this.#mirror(project).suspect = true;
+  }
+
+  /** Ends every fetch; nothing can be fetched afterwards. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#mirrors.values()].map((mirror) => mirror.close()));
+  }
+
+  async #fetch(project: Project, o: FetchOptions): Promise<ReadonlySet<string>> {
+    const named = o.wants?.filter((name) => isSha(name) || name.startsWith('refs/'));
+    for (const name of named ?? []) {
+      if (!isSha(name) && !isPublicRef(name))
+        throw new Refusal(422, 'unknown-ref', `${JSON.stringify(name)} is not a ref that can be fetched.`, {
+          nearest: [],
+        });
+    }
+    const all = !named || named.length === 0 || named.length < (o.wants?.length ?? 0);
+    const patience = { signal: o.signal, timeoutMs: o.timeoutMs ?? BACKGROUND_MS };
+    return this.#mirror(project).fetch(project, { all, names: new Set(named) }, patience);
+  }
+
+  #mirror(project: Pick<Project, 'id'>): Mirror {
+    const held = this.#mirrors.get(project.id);
+    if (held) return held;
+    const mirror = new Mirror({
+      ...this.#o,
+      directory: this.directory(project),
+      environment: this.#environment,
+      ssh: this.#ssh,
+      log: this.#o.log.child({ mirror: project.id }),
+    });
+    this.#mirrors.set(project.id, mirror);
+    return mirror;
+  }
+
+  /** Asks a mirror; null where nothing was fetched yet. Damage that shows is remembered for the next fetch. */
+  async #read<T>(project: Pick<Project, 'id'>, ask: (git: Git) => Promise<T>): Promise<T | null> {
+    const mirror = this.#mirror(project);
+    if (!(await mirror.exists())) return null;
+    try {
+      return await ask(mirror.git);
+    } catch (error) {
+      if (error instanceof OutputTooLarge) return null;
+      if (error instanceof MirrorFault) mirror.suspect = true;
+      throw error;
+    }
+  }
+
+  async #found<T>(project: Project, sha: string, ask: (git: Git) => Promise<T | null>): Promise<T> {
+    const found = isSha(sha) ? await this.#read(project, ask) : null;
+    if (found !== null) return found;
+    throw new MirrorFault('damaged', `The commit ${sha} is not in the mirror of ${project.name}.`);
+  }
+
+  #remember(project: Project, sha: string): void {
+    const { seen } = this.#mirror(project);
+    if (seen.size >= MOST_SEEN) seen.clear();
+    seen.add(sha);
+  }
+}
