@@ -6,7 +6,10 @@
 /** Where a step's packets may go: out to the world but never to the host (`egress`), or nowhere (`none`). */
 export type Network = 'egress' | 'none';
 
-/** What starts builds. Globs are picomatch's; a leading `!` excludes. `null`: that event starts nothing. */
+/**
+ * What starts builds, in the globs of `glob.ts`; a leading `!` excludes. An event that is `null` starts nothing; a list
+ * that is `null` does not filter.
+ */
 export interface Triggers {
   push: { branches: string[] | null; tags: string[] | null; paths: string[] | null } | null;
   pullRequest: { branches: string[] | null; paths: string[] | null } | null;
@@ -50,7 +53,10 @@ export interface Pipeline {
 }
 
 export interface JobDefinition {
+  /** The job's key, unique in the file. */
   name: string;
+  /** What people are shown instead, where the file gives the job a `name`. */
+  title?: string;
   runsOn: string[];
   needs: string[];
   env: Record<string, string>;
@@ -72,6 +78,7 @@ export interface StepDefinition {
   env: Record<string, string>;
   /** `null`: bounded by the job's time-out only. */
   timeoutMs: number | null;
+  /** `null`: the job's. In a plan the job's is filled in, so that `null` is the workspace itself. */
   workingDirectory: string | null;
   /** `null`: `bash -eo pipefail` where bash exists, else `sh -e`. Otherwise a command that is given the script's path. */
   shell: string | null;
