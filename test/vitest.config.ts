@@ -6,7 +6,7 @@ export default defineConfig({
     root: import.meta.dirname,
     reporters: ['default', './reporter.ts'],
     include: ['{unit,integration,scenarios}/**/*.test.ts'],
-    setupFiles: ['./rig/no-warnings.ts'],
+    setupFiles: ['./rig/no-warnings.ts', './rig/needs.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',

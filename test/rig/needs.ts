@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process';
+import { beforeEach, expect } from 'vitest';
+
+/** Which programs the tests of a folder drive. Without them they are skipped by name; under CI they fail. */
+const NEEDS: [RegExp, string[]][] = [
+  [/\/(scenarios|integration\/(sandbox|runner))\//, ['git', 'bwrap', 'slirp4netns', 'ip', 'setpriv', 'nsenter']],
+  [/\/scenarios\/reproducible/, ['faketime', 'npm']],
+  [/\/(integration\/git|scenarios\/private)/, ['git', 'ssh', 'ssh-keygen', '/usr/sbin/sshd']],
+  [/\/integration\//, ['git']],
+];
+
+const file = expect.getState().testPath ?? '';
+const needed = NEEDS.flatMap(([pattern, programs]) => (pattern.test(file) ? programs : []));
+const missing = [...new Set(needed)].filter((program) => !isInstalled(program));
+
+if (missing.length > 0 && process.env['CI'] === 'true') {
+  throw new Error(`These tests need ${missing.join(', ')}: run ./test/run, which installs it.`);
+}
+
+beforeEach(({ skip }) => {
+  skip(missing.length > 0, `needs ${missing.join(', ')}`);
+});
+
+function isInstalled(program: string): boolean {
+  return spawnSync('sh', ['-c', 'command -v "$0"', program], { stdio: 'ignore' }).status === 0;
+}
