@@ -6,10 +6,9 @@ import { type Route, STREAMED } from './route.ts';
 
 /** Makes each declared route answer, with its policy, its validation and its problem answers. */
 export function mount(app: Express, routes: readonly Route[], authenticate: Authenticate): void {
-  const json = express.json({ limit: '100kb', strict: false });
   for (const route of routes) {
     const handlers: RequestHandler[] = [gate(route, authenticate)];
-    if (route.body) handlers.push(json);
+    if (route.body) handlers.push(express.json({ limit: route.bodyLimit ?? '100kb', strict: false }));
     handlers.push(run(route));
     app[route.method](route.path, ...handlers);
   }

@@ -44,8 +44,10 @@ export interface Route<
   summary: string | null;
   params?: Params;
   query?: Query;
-  /** JSON body, at most 100 kB. Without it the body is left to the handler as a stream. */
+  /** JSON body. Without it the body is left to the handler as a stream. */
   body?: Body;
+  /** Bytes that the JSON body may have; 100 kB unless told. */
+  bodyLimit?: number;
   /** Status of the JSON answer; 200 unless told. */
   status?: number;
   answer?: z.ZodType;

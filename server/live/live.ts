@@ -16,7 +16,7 @@ export class Live {
   readonly #sessions = new Set<Session>();
   readonly #listeners = new Set<(topic: string) => void>();
   #io: Server | undefined;
-  #revision = 0;
+  #revision = Date.now();
 
   constructor(services: Services, authenticate: Authenticate) {
     this.#services = services;
@@ -86,8 +86,8 @@ export class Live {
   }
 
   #forwardGrowth(): void {
-    this.#services.logs.onGrew((attempt, size) => {
-      for (const session of this.#sessions) session.grew(attempt, size);
+    this.#services.logs.onGrew((attempt) => {
+      for (const session of this.#sessions) session.grew(attempt);
     });
   }
 }

@@ -77,7 +77,9 @@ async function oldestFor(trx: Transaction<Database>, labels: ReadonlySet<string>
     )
     select runs_on, (select min(seq) from jobs where ready = 1 and jobs.runs_on = kinds.runs_on) as seq
     from kinds where runs_on is not null`.execute(trx);
-  const fitting = rows.filter(({ runs_on }) => JSON.parse(runs_on).every((label: string) => labels.has(label)));
+  const fitting = rows.filter(({ runs_on }) =>
+    JSON.parse(runs_on).every((label: string) => labels.has(label)),
+  );
   return fitting.length === 0 ? null : Math.min(...fitting.map(({ seq }) => seq));
 }
 

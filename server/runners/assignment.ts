@@ -3,7 +3,7 @@ import type { Assignment } from '@reprise/runner/protocol.ts';
 import type { Kysely } from 'kysely';
 import { buildUrl } from '../builds/build-url.ts';
 import type { Database } from '../db/schema.ts';
-import { keepRef } from '../git/mirrors.ts';
+import { keepRef } from '../git/pin.ts';
 import type { Claimed } from '../queue/claim.ts';
 import type { Services } from '../services.ts';
 
@@ -99,5 +99,7 @@ function inputsOf(db: Kysely<Database>, buildId: string, names: readonly string[
 
 /** Older projects may carry a user in their address; a password is refused when a project is made. */
 function withoutCredentials(address: string): string {
-  return address.replace(/^([a-z+]+:\/\/)[^/@]*@/i, (match, scheme) => (scheme === 'ssh://' ? match : scheme));
+  return address.replace(/^([a-z+]+:\/\/)[^/@]*@/i, (match, scheme) =>
+    scheme === 'ssh://' ? match : scheme,
+  );
 }

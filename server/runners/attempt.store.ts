@@ -15,7 +15,14 @@ export type PlacedAttempt = Pick<
   | 'cancel_requested'
   | 'claimed_at'
   | 'finish_sha256'
-> & { job: string; spec: string | null; build_id: string; build: number; project: string; version: string | null };
+> & {
+  job: string;
+  spec: string | null;
+  build_id: string;
+  build: number;
+  project: string;
+  version: string | null;
+};
 
 export async function findAttempt(db: Kysely<Database>, id: string): Promise<PlacedAttempt | undefined> {
   return db
@@ -78,9 +85,7 @@ export function stale(attempt: string): Refusal {
 }
 
 /** Whom the beginning or end of an attempt concerns. */
-export function topicsOfAttempt(
-  o: Pick<PlacedAttempt, 'project' | 'build' | 'job' | 'number'>,
-): string[] {
+export function topicsOfAttempt(o: Pick<PlacedAttempt, 'project' | 'build' | 'job' | 'number'>): string[] {
   const { project, build, job, number } = o;
   return [...topicsOfBuild(project, build), 'queue', 'runners', logTopic(project, build, job, number)];
 }

@@ -23,12 +23,7 @@ export async function loseAttempt(
       .where('id', '=', id)
       .executeTakeFirstOrThrow();
     if (o.expiredBy !== undefined && lease_expires_at > o.expiredBy) return false;
-    return endAttempt(
-      trx,
-      fresh,
-      { status: 'lost', why: o.why, logSize: size, logSha256: sha256 },
-      now(),
-    );
+    return endAttempt(trx, fresh, { status: 'lost', why: o.why, logSize: size, logSha256: sha256 }, now());
   });
   if (!ended) return;
   log.warn({ project: attempt.project, build: attempt.build, job: attempt.job, why: o.why }, 'attempt lost');

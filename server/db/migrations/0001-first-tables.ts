@@ -116,6 +116,9 @@ export const firstTables: Migration = {
       .addUniqueConstraint('jobs_name', ['build_id', 'name'])
       .execute();
     await sql`create index jobs_ready on jobs (runs_on, seq) where ready = 1`.execute(db);
+    await sql`create index jobs_open on jobs (seq) where status in ('queued', 'blocked', 'running')`.execute(
+      db,
+    );
 
     await db.schema
       .createTable('runners')

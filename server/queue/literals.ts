@@ -1,0 +1,9 @@
+import { sql } from 'kysely';
+
+/**
+ * Written into the query, not bound: an index that covers only the running attempts (or the open jobs) is used only by a
+ * query that says so at the time it is prepared. It keeps these questions as fast with a million attempts as with ten.
+ */
+export const RUNNING = sql.lit('running' as const);
+
+export const isOpen = sql<boolean>`jobs.status in ('queued', 'blocked', 'running')`;

@@ -1,0 +1,23 @@
+import type { Runner } from '../db/schema.ts';
+import { RUNNING } from '../queue/literals.ts';
+import type { Services } from '../services.ts';
+import { loseAttempt } from './lose.ts';
+
+/** Removes a runner: its token ends, then what it held is lost and tried again elsewhere. The attempts keep its name. */
+export async function removeRunner(services: Services, runner: Runner): Promise<void> {
+  const { db, live, queue } = services;
+  const held = await db.transaction().execute(async (trx) => {
+    const running = await trx
+      .selectFrom('attempts')
+      .select('id')
+      .where('runner_id', '=', runner.id)
+      .where('status', '=', RUNNING)
+      .execute();
+    await trx.deleteFrom('runners').where('id', '=', runner.id).execute();
+    return running;
+  });
+  for (const { id } of held) await loseAttempt(services, id, { why: `runner ${runner.name} was removed` });
+  queue.dismiss(runner.id);
+  queue.notice(runner.id);
+  live.changed('runners', 'queue');
+}

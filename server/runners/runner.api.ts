@@ -1,0 +1,33 @@
+import { z } from 'zod';
+
+export const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'must be lower-case letters, digits, dots, dashes or underscores');
+
+export const newRunner = z.strictObject({
+  name,
+  labels: z.array(name).max(32).default(['linux']),
+});
+
+export const runnerChange = z.strictObject({ draining: z.boolean() });
+
+export const runnerBody = z
+  .object({
+    name: z.string(),
+    labels: z.array(z.string()),
+    embedded: z.boolean(),
+    draining: z.boolean(),
+    connected: z.boolean(),
+    running: z.number().int(),
+    capacity: z.number().int(),
+    version: z.string().nullable(),
+    sandbox: z.string().nullable(),
+    toolchain: z.record(z.string(), z.string()),
+    createdAt: z.string(),
+    lastSeenAt: z.string().nullable(),
+  })
+  .meta({ id: 'Runner' });
+
+export const runnerList = z.object({ items: z.array(runnerBody), next: z.null() });
+
+export const addedRunner = z.object({ name: z.string(), labels: z.array(z.string()), token: z.string() });
