@@ -13,7 +13,8 @@ export interface Slot {
   /**
    * Who the steps are on the host when the runner is root; `null` when they are the runner's own user. The three
    * directories of an attempt and everything in `writable` must belong to this user before `run`; what is in `readOnly`
-   * must be readable by it (directories on the way there need not be, see `SandboxOptions.roots`).
+   * must be readable by it. Directories on the way must be walkable (mode 0711) from the nearest of `SandboxOptions.roots`
+   * down; above that root it does not matter.
    */
   readonly owner: { uid: number; gid: number } | null;
   /** Ends the place's network. Sandboxes that run in it are ended first by their own signals. */

@@ -1,0 +1,114 @@
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { processState } from '../process.ts';
+import type { Text } from './run-in-place.ts';
+import type { SandboxSpec } from './sandbox.ts';
+
+/** How a sandbox's outer process ended. */
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/**
+ * A sandbox's way to its end. Three processes matter, each the parent of the next: bubblewrap outside (our child), the shell
+ * that is the first process inside, and the step's program. TERM goes to the step's process group. When the first process
+ * inside ends, the kernel kills all others in there; bubblewrap then has nothing to wait for and ends last.
+ */
+export class Ending {
+  /** Resolves when no process of the sandbox is left. */
+  readonly over: Promise<Exit>;
+  #killed = false;
+  #first: { pid: number; startTime: string } | null = null;
+  readonly #child: ChildProcess;
+
+  constructor(child: ChildProcess, jsonStatus: Readable, status: Text, spec: SandboxSpec) {
+    this.#child = child;
+    const firstKnown = this.#listen(jsonStatus);
+    let grace: NodeJS.Timeout | undefined;
+    const end = async () => {
+      grace = setTimeout(() => this.kill(), spec.killGraceMs);
+      await firstKnown;
+      if (await status.says('begun')) this.#terminate();
+    };
+    if (spec.signal.aborted) void end();
+    else spec.signal.addEventListener('abort', end, { once: true });
+    this.over = this.#wait().finally(() => {
+      clearTimeout(grace);
+      spec.signal.removeEventListener('abort', end);
+    });
+  }
+
+  /** True when the whole sandbox had to be killed. */
+  get killed(): boolean {
+    return this.#killed;
+  }
+
+  kill(): void {
+    this.#killed = true;
+    const pid = this.#stillThere() ? this.#first?.pid : undefined;
+    if (pid !== undefined) kill(pid, 'SIGKILL');
+    else this.#child.kill('SIGKILL');
+  }
+
+  async #wait(): Promise<Exit> {
+    const { promise, resolve, reject } = Promise.withResolvers<Exit>();
+    this.#child.once('error', reject).once('exit', (code, signal) => resolve({ code, signal }));
+    const exit = await promise;
+    // When bubblewrap itself was killed, the kernel is still killing what is inside.
+    while (this.#stillThere()) await new Promise((again) => setTimeout(again, 1));
+    return exit;
+  }
+
+  /** `{"child-pid": N}` comes as soon as the first process inside exists. */
+  async #listen(jsonStatus: Readable): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let text = '';
+    jsonStatus.setEncoding('utf8').on('data', (part) => {
+      text += part;
+      const pid = Number(/"child-pid":\s*(\d+)/.exec(text)?.[1] ?? 0);
+      if (pid === 0 || this.#first) return;
+      this.#first = { pid, startTime: processState(pid)?.startTime ?? '' };
+      resolve();
+    });
+    jsonStatus.once('close', resolve).on('error', () => {});
+    await promise;
+  }
+
+  /** A process that is only waiting to be reaped has let go of everything, its whole namespace included. */
+  #stillThere(): boolean {
+    if (!this.#first) return false;
+    const now = processState(this.#first.pid);
+    return now !== null && now.startTime === this.#first.startTime && now.state !== 'Z' && now.state !== 'X';
+  }
+
+  /** To every process group that the first process or one of its children leads or belongs to; it ignores TERM itself. */
+  #terminate(): void {
+    if (!this.#first || !this.#stillThere()) return;
+    const { pid } = this.#first;
+    const groups = new Set([pid, ...childrenOf(pid)].map((each) => processState(each)?.group ?? 0));
+    for (const group of groups) if (group > 1) kill(-group, 'SIGTERM');
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // It ended in between.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
