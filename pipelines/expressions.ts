@@ -43,7 +43,7 @@ export function expressionProblems(text: string): { within: string; message: str
   if (rest.includes(EXPRESSION_START)) {
     problems.push({
       within: EXPRESSION_START,
-      message: 'an expression is one build fact between ${{ and }}, such as build.commit',
+      message: `an expression is one build fact between \${{ and }}, such as build.commit`,
     });
   }
   return problems;

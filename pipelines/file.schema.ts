@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { environment } from './environment.schema.ts';
 import { job } from './job.schema.ts';
-import { list, mapOf, name, oneOrMore, pattern, section, text } from './values.ts';
+import { list, mapOf, name, oneLine, oneOrMore, pattern, section, text } from './values.ts';
 import { env } from './variables.ts';
 
 const EVENTS = ['push', 'pull_request'] as const;
@@ -47,7 +47,7 @@ export const app = section('a map with description, owner, databases or links', 
   owner: text(200).describe('Who to ask.').optional(),
   databases: oneOrMore(text(500), 'the address of a database').optional(),
   links: mapOf({
-    key: text(100),
+    key: oneLine(100),
     value: text(2000).regex(/^(?:https?:\/\/|mailto:)\S+$/i, 'must be an http, https or mailto address'),
     what: 'names to addresses',
     most: 64,

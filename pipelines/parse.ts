@@ -50,9 +50,17 @@ function understand(file: YamlFile): ReturnType<typeof parsePipeline> {
 }
 
 function refused(problems: Problem[]): { pipeline: null; problems: Problem[] } {
-  const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const sorted = problems
+    .map((problem) => ({ ...problem, message: printable(problem.message) }))
+    .toSorted((a, b) => a.line - b.line || a.column - b.column);
   const next = sorted[MOST_PROBLEMS];
   if (next === undefined) return { pipeline: null, problems: sorted };
   const more = { ...next, message: 'there are more problems from here on' };
   return { pipeline: null, problems: [...sorted.slice(0, MOST_PROBLEMS), more] };
+}
+
+/** Messages quote the file: what they quote must neither steer a terminal nor fill a page. */
+function printable(message: string): string {
+  const clean = message.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g, ' ');
+  return clean.length <= 400 ? clean : `${clean.slice(0, 399)}…`;
 }

@@ -27,7 +27,7 @@ export const env = mapOf({
   most: 256,
 })
   .refine(isSmall, `must have at most ${MAX_ENV_CHARACTERS / 1024} Ki characters in all`)
-  .describe('Environment variables. Values may hold build facts such as build.version between ${{ and }}.');
+  .describe(`Environment variables. Values may hold build facts such as build.version between \${{ and }}.`);
 
 /** Whether the names and values of one `env` fit. */
 export function isSmall(values: Record<string, unknown>): boolean {
