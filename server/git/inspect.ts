@@ -1,6 +1,7 @@
 import { fileAt, readObjects } from './batch.ts';
 import { type CommitFacts, parseCommit } from './commit-object.ts';
 import { type Git, OutputTooLarge, read, unreadable } from './git.ts';
+import { isPublicRef, isSha } from './names.ts';
 import { DESCRIBE, untaggedVersion, versionFrom } from './version.ts';
 
 /** A tag that leads to a commit: the short name and the object it names (the tag object, if annotated). */
@@ -33,12 +34,15 @@ export interface InspectOptions {
 
 /** Looks at commit `sha` with three processes side by side (a fourth where no tag leads to it). null: no such commit here. */
 export async function inspect(git: Git, sha: string, options: InspectOptions): Promise<Inspection | null> {
-  const [found, version, tags] = await Promise.all([
-    readCommitAndFile(git, sha, options),
+  const side = Promise.all([
     options.tag === null ? describe(git, sha) : versionFrom(options.tag),
     tagsMerged(git, sha),
   ]);
-  if (!found || version === null || tags === null) return null;
+  side.catch(() => {});
+  const found = await readCommitAndFile(git, sha, options);
+  if (!found) return null;
+  const [version, tags] = await side;
+  if (version === null || tags === null) return null;
   return { ...found, version, tags };
 }
 
@@ -48,7 +52,7 @@ export async function describe(git: Git, sha: string): Promise<string | null> {
   if (described.code === 0) return versionFrom(described.stdout.toString());
   const counted = await git(['rev-list', '--count', sha, '--']);
   if (counted.code === 0) return untaggedVersion(Number(counted.stdout.toString()), sha);
-  return /bad object|unknown revision|bad revision/.test(counted.stderr) ? null : fail(counted);
+  return /^fatal: (bad object|bad revision)/.test(counted.stderr) ? null : fail(counted);
 }
 
 /** The tags that lead to a commit, sorted by name. null: no such commit. */
@@ -56,7 +60,7 @@ export async function tagsMerged(git: Git, sha: string): Promise<MergedTag[] | n
   const args = ['for-each-ref', `--merged=${sha}`, '--format=%(refname) %(objectname)', 'refs/tags'];
   const result = await git(args);
   if (result.code !== 0)
-    return /malformed object name|no such commit/.test(result.stderr) ? null : fail(result);
+    return /malformed object name|must point to a commit/.test(result.stderr) ? null : fail(result);
   const lines = result.stdout.toString().split('\n').filter(Boolean);
   return lines.map((line) => {
     const space = line.lastIndexOf(' ');
@@ -75,15 +79,16 @@ async function readCommitAndFile(
   sha: string,
   options: InspectOptions,
 ): Promise<Pick<Inspection, 'commit' | 'file' | 'tooLarge'> | null> {
-  const places = options.fileAt.flatMap((from) => [fileAt(from, options.file), `${from}^{commit}`]);
+  const from = options.fileAt.filter((place) => isSha(place) || isPublicRef(place) || place === 'HEAD');
+  const places = from.flatMap((place) => [fileAt(place, options.file), `${place}^{commit}`]);
   try {
     const [object, ...found] = await readObjects(git, [sha, ...places], { maxBytes: options.maxBytes });
     if (object?.type !== 'commit') return null;
     const commit = parseCommit(sha, object.bytes);
-    for (const [at, from] of options.fileAt.entries()) {
-      const [file, place] = [found[2 * at], found[2 * at + 1]];
-      if (file?.type === 'blob' && place)
-        return { commit, file: { from, commit: place.sha, bytes: file.bytes }, tooLarge: false };
+    for (const [at, place] of from.entries()) {
+      const [file, source] = [found[2 * at], found[2 * at + 1]];
+      if (file?.type === 'blob' && source)
+        return { commit, file: { from: place, commit: source.sha, bytes: file.bytes }, tooLarge: false };
     }
     return { commit, file: null, tooLarge: false };
   } catch (error) {

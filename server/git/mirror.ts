@@ -44,6 +44,7 @@ export class Mirror {
   readonly #closing = new AbortController();
   #project: Project | null = null;
   #isPrepared = false;
+  #allFetchedAt = Number.NEGATIVE_INFINITY;
   #headLearntAt = Number.NEGATIVE_INFINITY;
   #remadeAt = Number.NEGATIVE_INFINITY;
 
@@ -57,6 +58,11 @@ export class Mirror {
   fetch(project: Project, wants: Wants, patience: Omit<Patience, 'what'>): Promise<Refused> {
     this.#project = project;
     return this.#queue.ask(wants, { ...patience, what: project.clone_url });
+  }
+
+  /** Milliseconds since every branch and tag was last fetched; endless before. */
+  get age(): number {
+    return performance.now() - this.#allFetchedAt;
   }
 
   /** Whether there is anything to read. */
@@ -97,6 +103,7 @@ export class Mirror {
     const limit = AbortSignal.timeout(FIRST_CLONE_MS);
     const signal = AbortSignal.any([turn.signal, limit]);
     const wants = isFilled ? turn.wants : { ...turn.wants, all: true };
+    const startedAt = performance.now();
     const refused = await withUpstream({ ...this.#o, project }, async (upstream) => {
       const learnsHead = wants.all && performance.now() - this.#headLearntAt > HEAD_EVERY_MS;
       const [found, branch] = await Promise.all([
@@ -109,6 +116,7 @@ export class Mirror {
       if (limit.aborted) throw new MirrorFault('timeout', `Fetching ${project.clone_url} took too long.`);
       throw error;
     });
+    if (wants.all) this.#allFetchedAt = startedAt;
     void this.#queue
       .alone(() => this.#tidy())
       .catch((error) => this.#o.log.warn({ err: error }, 'tidying failed'));

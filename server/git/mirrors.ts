@@ -42,6 +42,8 @@ export interface FetchOptions {
    * tags are fetched then: the fast way. Anything else, and no `wants`, fetches every branch and tag.
    */
   wants?: readonly string[] | undefined;
+  /** Everything is not fetched again where that was done less than so many milliseconds ago. */
+  maxAgeMs?: number | undefined;
 }
 
 /**
@@ -211,6 +213,11 @@ export class Mirrors {
     return (await this.#read(project, (git) => listCommits(git, o))) ?? null;
   }
 
+  /** Whether anything was ever fetched: then the mirror answers, however old. */
+  async isEmpty(project: Project): Promise<boolean> {
+    return (await this.#read(project, (git) => listRefs(git, { query: '', limit: 1 })))?.length !== 1;
+  }
+
   /** Removes the mirror of a project that is no more. */
   async remove(project: Pick<Project, 'id'>): Promise<void> {
     const mirror = this.#mirror(project);
@@ -237,8 +244,10 @@ export class Mirrors {
         });
     }
     const all = !named || named.length === 0 || named.length < (o.wants?.length ?? 0);
+    const mirror = this.#mirror(project);
+    if (all && named === undefined && mirror.age < (o.maxAgeMs ?? 0)) return new Set();
     const patience = { signal: o.signal, timeoutMs: o.timeoutMs ?? BACKGROUND_MS };
-    return this.#mirror(project).fetch(project, { all, names: new Set(named) }, patience);
+    return mirror.fetch(project, { all, names: new Set(named) }, patience);
   }
 
   #mirror(project: Pick<Project, 'id'>): Mirror {

@@ -1,0 +1,123 @@
+import { STATUSES } from '@reprise/pipelines/status.ts';
+import { z } from 'zod';
+import { listOf } from '../api.ts';
+
+/** Names of projects, jobs, artifacts and environments. */
+const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+const NAME_RULE = 'must begin with a-z or 0-9, followed by at most 62 of a-z 0-9 . _ -';
+
+const name = z.string().regex(NAME, NAME_RULE);
+const github = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,38}\/[A-Za-z0-9._-]{1,100}$/, 'must be owner/name as GitHub writes it');
+const branch = z.string().min(1).max(255);
+/** A token is printable ASCII without spaces at every forge. */
+const token = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,4096}$/, 'must be a token: printable characters without spaces');
+
+const credential = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('token'), token }).describe('Read access over HTTPS. Never shown again.'),
+  z
+    .strictObject({ kind: z.literal('deploy-key') })
+    .describe('Makes a new SSH key; its public half is answered.'),
+  z.strictObject({ kind: z.literal('none') }),
+]);
+export type GivenCredential = z.infer<typeof credential>;
+
+export const newProjectSchema = z.strictObject({
+  name,
+  cloneUrl: z.string().min(1),
+  github: github.optional(),
+  defaultBranch: branch.optional(),
+  credential: credential.optional(),
+});
+export type NewProject = z.infer<typeof newProjectSchema>;
+
+export const projectChangeSchema = z.strictObject({
+  cloneUrl: z.string().min(1).optional(),
+  github: github.nullable().optional(),
+  defaultBranch: branch.nullable().optional(),
+  credential: credential.optional(),
+});
+export type ProjectChange = z.infer<typeof projectChangeSchema>;
+
+const instant = z.iso.datetime();
+
+export const latestBuildSchema = z
+  .object({
+    number: z.number().int(),
+    status: z.enum(STATUSES),
+    why: z.string(),
+    commit: z.string(),
+    ref: z.string(),
+    branch: z.string().nullable(),
+    tag: z.string().nullable(),
+    message: z.string(),
+    version: z.string().nullable(),
+    queuedAt: instant,
+    startedAt: instant.nullable(),
+    finishedAt: instant.nullable(),
+  })
+  .meta({ id: 'LatestBuild' });
+
+export const projectSchema = z
+  .object({
+    name,
+    cloneUrl: z.string(),
+    github: z.string().nullable(),
+    defaultBranch: z.string().nullable().describe('null until it is given or learnt from the first fetch.'),
+    credential: z.enum(['none', 'token', 'deploy-key']),
+    createdAt: instant,
+    webhook: z.object({
+      url: z.string().describe('What to enter at GitHub.'),
+      secret: z
+        .string()
+        .optional()
+        .describe('Answered once: when the project is made or the secret rotated.'),
+    }),
+    deployKey: z.object({ publicKey: z.string() }).optional(),
+    latestBuild: latestBuildSchema.nullable().describe('The newest that its filters did not skip.'),
+  })
+  .meta({ id: 'Project' });
+export type ProjectAnswer = z.infer<typeof projectSchema>;
+
+export const projectListSchema = listOf(projectSchema);
+
+export const refsSchema = z.object({
+  items: z.array(
+    z
+      .object({
+        name: z.string(),
+        kind: z.enum(['branch', 'tag']),
+        ref: z.string(),
+        commit: z.string(),
+        at: instant,
+      })
+      .meta({ id: 'Ref' }),
+  ),
+  next: z.null(),
+  stale: z
+    .string()
+    .nullable()
+    .describe('Why this is what was last fetched, where the upstream could not be asked.'),
+});
+
+export const commitsSchema = z.object({
+  items: z.array(
+    z
+      .object({
+        sha: z.string(),
+        subject: z.string(),
+        author: z.string(),
+        at: instant,
+        builds: z.array(z.object({ number: z.number().int(), status: z.enum(STATUSES) })),
+      })
+      .meta({ id: 'Commit' }),
+  ),
+  next: z.string().nullable(),
+  stale: z
+    .string()
+    .nullable()
+    .describe('Why this is what was last fetched, where the upstream could not be asked.'),
+});
