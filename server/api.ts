@@ -53,11 +53,36 @@ export const jobSchema = z
   .meta({ id: 'Job' });
 export type Job = z.infer<typeof jobSchema>;
 
+export const differenceSchema = z
+  .object({
+    path: z.string(),
+    change: z.enum(['added', 'removed', 'changed']),
+    sha256: z
+      .tuple([sha256.nullable(), sha256.nullable()])
+      .describe(
+        'Of the content in the earlier build and in the later; null where it is not a file, or not there.',
+      ),
+    mode: z
+      .tuple([z.string(), z.string()])
+      .optional()
+      .describe('Given where its kind, mode or target changed.'),
+  })
+  .meta({ id: 'Difference' });
+export type Difference = z.infer<typeof differenceSchema>;
+
 export const reproducibilitySchema = z
   .object({
     state: z.enum(['unverified', 'identical', 'different']),
-    comparedWith: z.array(z.number().int()).describe('Builds of the same commit with the same plan.'),
-    differences: z.array(z.looseObject({ path: z.string(), change: z.string() })),
+    comparedWith: z
+      .number()
+      .int()
+      .nullable()
+      .describe(
+        'A build of the same commit with the same plan: the earliest other, or the earliest that differs.',
+      ),
+    differences: z.array(differenceSchema).describe('The first thousand.'),
+    differenceCount: z.number().int().optional().describe('All of them; given where the builds differ.'),
+    toolchainChanged: z.boolean().optional().describe("Whether the two builds' runners had other tools."),
   })
   .meta({ id: 'Reproducibility' });
 export type Reproducibility = z.infer<typeof reproducibilitySchema>;

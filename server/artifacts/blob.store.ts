@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type BigIntStats, constants, mkdirSync, rmSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Refusal } from '../http/refusal.ts';
@@ -55,10 +55,15 @@ export class BlobStore {
 
   /** Whether the blob is here, and sound: a damaged one is put aside, so that it can be stored again. */
   async has(sha256: string): Promise<boolean> {
+    return (await this.size(sha256)) !== null;
+  }
+
+  /** Bytes of a blob that is here and sound; null otherwise. */
+  async size(sha256: string): Promise<number | null> {
     const file = await this.#open(sha256);
-    if (!file) return false;
+    if (!file) return null;
     try {
-      return await this.#verify(sha256, file);
+      return (await this.#verify(sha256, file)) ? (await file.stat()).size : null;
     } finally {
       await file.close();
     }
@@ -104,7 +109,8 @@ export class BlobStore {
     await rename(temporary, path);
     await syncDirectory(directory);
     if (made) await syncDirectory(this.#dir);
-    this.#verified.delete(sha256);
+    // Its bytes were hashed on the way in: reading them back would only show the cache that they are still in.
+    this.#remember(sha256, stateOf(await stat(path, { bigint: true })));
   }
 
   /** Whether a blob's bytes have its digest; several who ask at once share the reading. */
