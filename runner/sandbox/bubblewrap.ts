@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram, readProgram } from '../process.ts';
+import type { SystemFiles } from './bubblewrap-arguments.ts';
 import { closeInheritedDescriptors } from './descriptors.ts';
 import { makeOutputPipe } from './output-pipe.ts';
 import { Place, type PlacePrograms } from './place.ts';
@@ -9,6 +10,7 @@ import { probeSandbox } from './probe.ts';
 import { runInPlace } from './run-in-place.ts';
 import type { Sandbox, SandboxOptions, SandboxResult, SandboxSpec, Slot } from './sandbox.ts';
 import { slotOwner } from './slot-owner.ts';
+import { systemCallFilter } from './system-calls.ts';
 import { systemFiles } from './system-files.ts';
 
 /** What a machine lacks for steps to be confined; the message says what to do about it. */
@@ -45,7 +47,8 @@ class Bubblewrap implements Sandbox {
   readonly #stateDir: string;
   readonly #roots: string[];
   readonly #slots = new Set<BubblewrapSlot>();
-  readonly #system: ReturnType<typeof systemFiles>;
+  readonly #system: SystemFiles;
+  readonly #seccompFile: string | null;
   readonly #uidMap = readFileSync('/proc/self/uid_map', 'latin1');
   readonly #asRoot = process.getuid?.() === 0;
 
@@ -58,6 +61,7 @@ class Bubblewrap implements Sandbox {
     // Steps' users pass through to the files of /etc, whatever the umask.
     chmodSync(options.stateDir, 0o711);
     this.#system = systemFiles(join(options.stateDir, 'etc'), options.roots);
+    this.#seccompFile = writeFilter(join(options.stateDir, 'system-calls.bpf'));
     // The longest first, since the first that matches is taken.
     this.#roots = [...new Set([...options.roots, options.stateDir])].sort((a, b) => b.length - a.length);
   }
@@ -67,7 +71,7 @@ class Bubblewrap implements Sandbox {
   }
 
   probe(): Promise<{ ok: true } | { ok: false; why: string }> {
-    return probeSandbox(this, this.#stateDir, this.#asRoot);
+    return probeSandbox(this, this.#stateDir);
   }
 
   async openSlot(number: number): Promise<Slot> {
@@ -100,6 +104,7 @@ class Bubblewrap implements Sandbox {
         place,
         bwrap: this.#programs.bwrap,
         system: this.#system,
+        seccompFile: this.#seccompFile,
         outputPipe: slot.outputPipe,
         spec,
       }),
@@ -110,6 +115,12 @@ class Bubblewrap implements Sandbox {
     await Promise.all([...this.#slots].map((slot) => slot.close()));
     this.#slots.clear();
   }
+}
+
+function writeFilter(path: string): string | null {
+  const filter = systemCallFilter(process.arch);
+  if (filter) writeFileSync(path, filter);
+  return filter ? path : null;
 }
 
 class BubblewrapSlot implements Slot {

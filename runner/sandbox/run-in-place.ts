@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync } from 'node:fs';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { bubblewrapArguments, type SystemFiles } from './bubblewrap-arguments.ts';
 import { Ending } from './ending.ts';
@@ -11,11 +11,14 @@ import { INSIDE, stepCommand } from './step-script.ts';
 /** Descriptors that bubblewrap itself takes and closes. */
 const ARGUMENTS_FD = 5;
 const JSON_STATUS_FD = 6;
+const SECCOMP_FD = 7;
 
 export interface Confinement {
   place: Place;
   bwrap: string;
   system: SystemFiles;
+  /** A file with the filter of system calls, see system-calls.ts. */
+  seccompFile: string | null;
   outputPipe: string;
   spec: SandboxSpec;
 }
@@ -30,8 +33,9 @@ export async function runInPlace(confinement: Confinement): Promise<SandboxResul
     return { kind: 'broken', why: `the sandbox is refused: ${(error as Error).message}` };
   }
   const output = openOutputPipe(confinement.outputPipe);
-  const child = start(confinement, output.end);
-  closeSync(output.end);
+  const seccomp = confinement.seccompFile === null ? null : openSync(confinement.seccompFile, 'r');
+  const child = start(confinement, output.end, seccomp);
+  for (const handedOver of [output.end, seccomp]) if (handedOver !== null) closeSync(handedOver);
   (child.stdio.at(ARGUMENTS_FD) as Writable)
     .on('error', ignore)
     .end(options.map((arg) => `${arg}\0`).join(''));
@@ -51,17 +55,17 @@ export async function runInPlace(confinement: Confinement): Promise<SandboxResul
   return await judge({ ending, status: await status.whole, complaint: await complaint.whole, spec });
 }
 
-function optionsOf({ place, system, spec }: Confinement): string[] {
+function optionsOf({ place, system, seccompFile, spec }: Confinement): string[] {
   return bubblewrapArguments({
     ...spec,
     system,
     jsonStatusFd: JSON_STATUS_FD,
-    seccompFd: null,
+    seccompFd: seccompFile === null ? null : SECCOMP_FD,
     locate: (path) => place.locate(path),
   });
 }
 
-function start({ place, bwrap, spec }: Confinement, outputEnd: number): ChildProcess {
+function start({ place, bwrap, spec }: Confinement, output: number, seccomp: number | null): ChildProcess {
   const command = stepCommand({ ...spec, prepare: spec.prepare?.script });
   const [program = '', ...rest] = [
     ...place.entrance(),
@@ -76,7 +80,10 @@ function start({ place, bwrap, spec }: Confinement, outputEnd: number): ChildPro
     cwd: '/',
     // Not in the runner's process group: a Ctrl-C at the terminal is the runner's to hear.
     detached: true,
-    stdio: ['ignore', outputEnd, 'pipe', 'pipe', spec.prepare ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    stdio: [
+      ...['ignore', output, 'pipe', 'pipe', spec.prepare ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+      ...(seccomp === null ? [] : [seccomp]),
+    ] as StdioOptions,
   });
 }
 
