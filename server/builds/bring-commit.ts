@@ -1,0 +1,51 @@
+import type { Build, Project } from '../db/schema.ts';
+import { MirrorFault } from '../git/fault.ts';
+import type { Inspection, InspectOptions } from '../git/inspect.ts';
+import type { Mirrors } from '../git/mirrors.ts';
+import { isPublicRef } from '../git/names.ts';
+
+/**
+ * Gets a build's commit into the mirror, pinned, and looks at it. What was delivered is new, so it is fetched first; what a
+ * person asked for, or a rebuild, is mostly there. A commit that is in the mirror needs no upstream, should that be gone.
+ * null: neither has it. Throws `MirrorFault` where the upstream cannot be fetched.
+ */
+export async function bringCommit(
+  mirrors: Mirrors,
+  project: Project,
+  build: Build,
+  { signal, ...look }: InspectOptions & { signal: AbortSignal },
+): Promise<Inspection | null> {
+  const obtain = () => mirrors.obtain(project, build.commit_sha, { ...look, signal, wants: wantsOf(build) });
+  if (!isDelivered(build)) return (await inspectPinned(mirrors, project, build, look)) ?? obtain();
+  try {
+    return await obtain();
+  } catch (fault) {
+    if (!(fault instanceof MirrorFault)) throw fault;
+    const held = await inspectPinned(mirrors, project, build, look).catch(() => null);
+    if (held) return held;
+    throw fault;
+  }
+}
+
+/** Whether it was a delivery that brought the build about, so that filters hold and its commit is new. */
+export function isDelivered({ trigger_kind: kind }: Pick<Build, 'trigger_kind'>): boolean {
+  return kind === 'push' || kind === 'tag' || kind === 'pull_request';
+}
+
+async function inspectPinned(
+  mirrors: Mirrors,
+  project: Project,
+  build: Build,
+  look: InspectOptions,
+): Promise<Inspection | null> {
+  const seen = await mirrors.inspect(project, build.commit_sha, look);
+  if (seen) await mirrors.pin(project, build.commit_sha);
+  return seen;
+}
+
+/** The refs to bring up to date with the commit: its own, and a pull request's base, whose pipeline file is read. */
+function wantsOf(build: Build): string[] {
+  const wants = [build.ref];
+  if (build.pull_request !== null) wants.push(`refs/heads/${JSON.parse(build.pull_request).base}`);
+  return wants.filter(isPublicRef);
+}

@@ -1,0 +1,150 @@
+import type { PlannedJob } from '@reprise/pipelines/model.ts';
+import { isFinal, type Status } from '@reprise/pipelines/status.ts';
+import { type Artifact, type Attempt, type Build, iso, type Job, type Step } from '../api.ts';
+import { reproducibility } from '../artifacts/compare.ts';
+import type { Services } from '../services.ts';
+import { artifactsOf, attemptsOf, jobsOf, type ShownBuild, stepsOf } from './build.store.ts';
+
+type Needed = Pick<Services, 'reader' | 'logs' | 'blobs' | 'publicUrl'>;
+
+/** Builds of one project as the API shows them, in the given order. The number of queries does not grow with the builds'. */
+export async function viewBuilds(
+  services: Needed,
+  project: string,
+  builds: readonly ShownBuild[],
+): Promise<Build[]> {
+  if (builds.length === 0) return [];
+  const { reader } = services;
+  const ids = builds.map(({ id }) => id);
+  const attempts = Map.groupBy(await attemptsOf(reader, ids), ({ job_id }) => job_id);
+  const steps = Map.groupBy(await stepsOf(reader, ids), ({ job_id }) => job_id);
+  const jobs = Map.groupBy(await jobsOf(reader, ids), ({ build_id }) => build_id);
+  const artifacts = Map.groupBy(await artifactsOf(reader, ids), ({ build_id }) => build_id);
+
+  return Promise.all(
+    builds.map(async (build) => ({
+      ...viewFacts(project, build),
+      jobs: await Promise.all(
+        (jobs.get(build.id) ?? []).map((job) =>
+          viewJob(services, job, { attempts: attempts.get(job.id) ?? [], steps: steps.get(job.id) ?? [] }),
+        ),
+      ),
+      artifacts: await viewArtifacts(services, project, build, artifacts.get(build.id) ?? []),
+    })),
+  );
+}
+
+/** One build as the API shows it. */
+export async function viewBuild(services: Needed, project: string, build: ShownBuild): Promise<Build> {
+  const [view] = await viewBuilds(services, project, [build]);
+  if (!view) throw new Error(`Build ${project} #${build.number} has no view.`);
+  return view;
+}
+
+function viewFacts(project: string, build: ShownBuild): Omit<Build, 'jobs' | 'artifacts'> {
+  return {
+    project,
+    number: build.number,
+    status: build.status,
+    commit: build.commit_sha,
+    ref: build.ref,
+    branch: build.branch,
+    tag: build.tag,
+    pullRequest: build.pull_request === null ? null : JSON.parse(build.pull_request),
+    message: build.message,
+    author: { name: build.author_name, email: build.author_email },
+    trigger: { kind: build.trigger_kind, by: build.trigger_by, reason: build.trigger_reason },
+    rebuildOf: build.rebuild_of,
+    version: build.version,
+    pipelineFrom: build.pipeline_from,
+    why: build.why,
+    queuedAt: iso(build.queued_at),
+    startedAt: iso(build.started_at),
+    finishedAt: iso(build.finished_at),
+  };
+}
+
+type JobRow = Awaited<ReturnType<typeof jobsOf>>[number];
+type AttemptRow = Awaited<ReturnType<typeof attemptsOf>>[number];
+type StepRow = Awaited<ReturnType<typeof stepsOf>>[number];
+type ArtifactRow = Awaited<ReturnType<typeof artifactsOf>>[number];
+
+async function viewJob(
+  services: Needed,
+  job: JobRow,
+  tried: { attempts: AttemptRow[]; steps: StepRow[] },
+): Promise<Job> {
+  const attempts = await Promise.all(tried.attempts.map((attempt) => viewAttempt(services, attempt)));
+  const latest = attempts.at(-1);
+  return {
+    name: job.name,
+    status: job.status,
+    needs: JSON.parse(job.needs),
+    runner: latest?.runner ?? null,
+    attempt: job.attempt,
+    attempts,
+    why: job.why,
+    queuedAt: iso(job.queued_at),
+    startedAt: iso(job.started_at),
+    finishedAt: iso(job.finished_at),
+    logSize: latest?.logSize ?? 0,
+    steps: job.spec === null ? tried.steps.map(viewStep) : plannedSteps(JSON.parse(job.spec), job.status),
+  };
+}
+
+async function viewAttempt({ logs }: Needed, attempt: AttemptRow): Promise<Attempt> {
+  return {
+    number: attempt.number,
+    status: attempt.status,
+    runner: attempt.runner_name,
+    startedAt: iso(attempt.claimed_at),
+    finishedAt: iso(attempt.finished_at),
+    // The row learns the size when the attempt ends; until then the log itself knows.
+    logSize: attempt.status === 'running' ? await logs.size(attempt.id) : attempt.log_size,
+    why: attempt.why,
+  };
+}
+
+function viewStep(step: StepRow): Step {
+  return {
+    name: step.name,
+    status: step.status,
+    exitCode: step.exit_code,
+    startedAt: iso(step.started_at),
+    finishedAt: iso(step.finished_at),
+    logOffset: step.log_offset,
+  };
+}
+
+/** Before the first attempt: what is to come, or what will never be. */
+function plannedSteps({ steps }: PlannedJob, job: Status): Step[] {
+  const status = isFinal(job) ? 'skipped' : 'queued';
+  const nothing = { exitCode: null, startedAt: null, finishedAt: null, logOffset: null };
+  return steps.map(({ name }) => ({ name, status, ...nothing }));
+}
+
+/** Artifacts of one build as the API shows them. */
+export async function viewArtifacts(
+  services: Pick<Needed, 'reader' | 'blobs' | 'publicUrl'>,
+  project: string,
+  build: ShownBuild,
+  artifacts: readonly ArtifactRow[],
+): Promise<Artifact[]> {
+  if (artifacts.length === 0) return [];
+  const compared = await reproducibility(services, build);
+  const base = `${services.publicUrl()}/api/projects/${project}/builds/${build.number}/artifacts`;
+  return artifacts.map((artifact) => ({
+    name: artifact.name,
+    fileName: artifact.file_name,
+    version: build.version ?? '',
+    sha256: artifact.sha256,
+    treeSha256: artifact.tree_sha256,
+    size: artifact.size,
+    url: `${base}/${encodeURIComponent(artifact.file_name)}`,
+    reproducibility: compared.get(artifact.name) ?? {
+      state: 'unverified',
+      comparedWith: null,
+      differences: [],
+    },
+  }));
+}

@@ -1,0 +1,90 @@
+import { isFinal } from '@reprise/pipelines/status.ts';
+import type { Transaction } from 'kysely';
+import type { Build, Database, Project } from '../db/schema.ts';
+import { notFound, Refusal } from '../http/refusal.ts';
+import type { Services } from '../services.ts';
+import { announceChanged } from './announce.ts';
+import { wholeBuild } from './build.store.ts';
+import { settle } from './settle.ts';
+
+/**
+ * Asks for a build's end. What has not begun is cancelled at once; running attempts are asked to end, which their
+ * runners hear at once when connected, else at their next contact. A build that has ended is refused.
+ */
+export async function cancelBuild(
+  services: Services,
+  project: Project,
+  { number, by }: { number: number; by: string },
+): Promise<void> {
+  const now = services.now();
+  const runners = await services.db.transaction().execute(async (trx) => {
+    const build = await wholeBuild(trx, project.id, number);
+    if (!build) throw notFound(`Build ${project.name} #${number}`);
+    if (isFinal(build.status)) {
+      throw new Refusal(
+        409,
+        'conflict',
+        `Build ${project.name} #${number} has ended: it ${ENDED[build.status]}.`,
+      );
+    }
+    if (build.planned_at === null) await cancelUnplanned(trx, build, { by, now });
+    else await cancelJobs(trx, build, { by, now });
+    return askRunningToEnd(trx, build.id);
+  });
+  services.queue.notice(...runners);
+  announceChanged(services, [{ project: project.name, number }]);
+}
+
+const ENDED = {
+  passed: 'passed',
+  failed: 'failed',
+  errored: 'errored',
+  cancelled: 'was cancelled',
+  skipped: 'was skipped',
+} as const;
+
+/** The planner leaves a build alone that is no longer queued, also one it is at work on. */
+async function cancelUnplanned(
+  trx: Transaction<Database>,
+  build: Build,
+  { by, now }: { by: string; now: number },
+): Promise<void> {
+  await trx
+    .updateTable('builds')
+    .set({
+      status: 'cancelled',
+      why: `cancelled by ${by}`,
+      cancelled_by: by,
+      finished_at: now,
+      revision: build.revision + 1,
+    })
+    .where('id', '=', build.id)
+    .execute();
+}
+
+async function cancelJobs(
+  trx: Transaction<Database>,
+  build: Build,
+  { by, now }: { by: string; now: number },
+): Promise<void> {
+  await trx.updateTable('builds').set({ cancelled_by: by }).where('id', '=', build.id).execute();
+  await trx
+    .updateTable('jobs')
+    .set({ status: 'cancelled', why: `cancelled by ${by}`, ready: 0, finished_at: now })
+    .where('build_id', '=', build.id)
+    .where('status', 'in', ['queued', 'blocked'])
+    .execute();
+  await settle(trx, build.id, now);
+}
+
+/** The runners that have something of the build. */
+async function askRunningToEnd(trx: Transaction<Database>, buildId: string): Promise<(string | null)[]> {
+  const asked = await trx
+    .updateTable('attempts')
+    .set({ cancel_requested: 1 })
+    .where('status', '=', 'running')
+    .where('job_id', 'in', (ids) => ids.selectFrom('jobs').select('id').where('build_id', '=', buildId))
+    .returning('runner_id')
+    .execute();
+  return asked.map(({ runner_id }) => runner_id);
+}

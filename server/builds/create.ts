@@ -1,0 +1,119 @@
+import type { Project } from '../db/schema.ts';
+import { MirrorFault } from '../git/fault.ts';
+import { isSha, isShaPrefix } from '../git/names.ts';
+import type { ResolvedRef } from '../git/resolve.ts';
+import { Refusal } from '../http/refusal.ts';
+import type { Services } from '../services.ts';
+import { announceNew } from './announce.ts';
+import { insertBuild } from './new-build.ts';
+
+/** Somebody waits for the answer, so that the fetch for it is bounded. */
+const FETCH_WITHIN_MS = 30_000;
+
+export interface Asked {
+  /** A branch, tag, full ref, or a full or shortened object name. */
+  ref: string;
+  reason: string;
+  /** The ref whose pipeline file is used instead of the commit's own; null: the commit's. */
+  pipeline: string | null;
+  by: string;
+}
+
+/**
+ * Makes a build of what `ref` names now, and returns its number. Refuses 422 with the nearest names where there is no such
+ * ref or commit, 504 where the upstream does not answer in time. What is a commit of the mirror needs no upstream.
+ */
+export async function createBuild(
+  services: Services,
+  project: Project,
+  { ref, reason, pipeline, by }: Asked,
+  signal: AbortSignal,
+): Promise<number> {
+  const { mirrors, db } = services;
+  const found = await resolveNow(services, project, [ref, ...(pipeline === null ? [] : [pipeline])], signal);
+  const wanted = await mustResolve(services, project, ref, found);
+  if (pipeline !== null) await mustResolve(services, project, pipeline, found);
+  const commit = await mirrors.commit(project, wanted.sha);
+  const number = await db.transaction().execute((trx) =>
+    insertBuild(
+      trx,
+      project.id,
+      {
+        commit_sha: wanted.sha,
+        ref: wanted.ref,
+        branch: wanted.branch,
+        tag: wanted.tag,
+        pull_request: null,
+        message: commit.message,
+        author_name: commit.authorName,
+        author_email: commit.authorEmail,
+        trigger_kind: 'manual',
+        trigger_by: by,
+        trigger_reason: reason,
+        delivery_id: null,
+        changed_paths: null,
+        needs_approval: 0,
+        pipeline_ref: pipeline,
+      },
+      services.now(),
+    ),
+  );
+  announceNew(services, [{ project: project.name, number }]);
+  return number;
+}
+
+/** What each name stands for, after a fetch unless all of them are commits that the mirror has. */
+async function resolveNow(
+  { mirrors }: Services,
+  project: Project,
+  refs: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, ResolvedRef | null>> {
+  const held = await resolveAll();
+  const needsUpstream = refs.some((ref) => !isShaPrefix(ref) || held.get(ref)?.ref !== '');
+  if (!needsUpstream) return held;
+  try {
+    const wants = refs.filter((ref) => isSha(ref) || ref.startsWith('refs/'));
+    await mirrors.fetch(project, { wants, timeoutMs: FETCH_WITHIN_MS, signal });
+  } catch (fault) {
+    throw refusalOf(fault, project);
+  }
+  return resolveAll();
+
+  async function resolveAll() {
+    return new Map(
+      await Promise.all(refs.map(async (ref) => [ref, await mirrors.resolve(project, ref)] as const)),
+    );
+  }
+}
+
+async function mustResolve(
+  { mirrors }: Services,
+  project: Project,
+  ref: string,
+  found: Map<string, ResolvedRef | null>,
+): Promise<ResolvedRef> {
+  const resolved = found.get(ref);
+  if (resolved) return resolved;
+  const nearest = await mirrors.nearest(project, ref);
+  const hint = nearest.length > 0 ? ` Did you mean ${nearest.join(', ')}?` : '';
+  throw new Refusal(
+    422,
+    'unknown-ref',
+    `${project.name} has no branch, tag or commit ${JSON.stringify(ref)}.${hint}`,
+    { nearest },
+  );
+}
+
+function refusalOf(fault: unknown, project: Project): unknown {
+  if (!(fault instanceof MirrorFault)) return fault;
+  if (fault.kind === 'timeout') {
+    const sentence = `The repository of ${project.name} did not answer within ${FETCH_WITHIN_MS / 1000} seconds.`;
+    return new Refusal(
+      504,
+      'fetch-timed-out',
+      `${sentence} Try again, or give a commit that was built before.`,
+    );
+  }
+  return new Refusal(502, 'fetch-failed', `${project.name} could not be fetched: ${fault.sentence}`);
+}

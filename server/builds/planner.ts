@@ -1,0 +1,190 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
+import type { Build, Project } from '../db/schema.ts';
+import { MirrorFault } from '../git/fault.ts';
+import type { Services } from '../services.ts';
+import { announceChanged } from './announce.ts';
+import { type Planning, planOf } from './plan-build.ts';
+import { recordPlanning } from './record-planning.ts';
+
+/**
+ * Lanes of a kind at once. Planning is git processes; more of them would only take the machine from its runners. Each kind
+ * has its own, so that hanging upstreams hold no rebuild back.
+ */
+const MOST_LANES = 2;
+
+/** Waits before a build is tried again whose upstream did not answer, or did not have the commit yet. */
+const RETRY_AFTER_MS = [1000, 5000];
+/** The wait after something of ours broke, such as a full disk, for as long as it does. */
+const BROKEN_AFTER_MS = 10_000;
+/** A burst of deliveries wakes the planner for each; it looks once for all that came within this time. */
+const LOOK_EVERY_MS = 20;
+
+/** What is planned one after the other: the delivered builds of a project, or those that somebody asked for. */
+interface Lane {
+  project_id: string;
+  /** 1: asked for by a person or as a rebuild. */
+  asked: number;
+}
+
+const ASKED = sql<number>`trigger_kind in ('manual', 'rebuild')`;
+
+/**
+ * Plans queued builds in the background. The builds table is the queue, so nothing is lost in a restart and `wake` is only a
+ * hint. Builds of one project are planned in their order, so that their jobs are queued in it; but those that were asked
+ * for (by a person or as a rebuild) have a lane of their own, as they mostly need no upstream, which may be hanging.
+ */
+export class Planner {
+  readonly #services: Services;
+  readonly #retryAfterMs: readonly number[];
+  readonly #stopping = new AbortController();
+  readonly #lanes = new Map<string, Promise<void>>();
+  /** Failed tries of builds that wait for their next one. */
+  readonly #tries = new Map<string, number>();
+  readonly #resting = new Set<string>();
+  #isStarted = false;
+  #looking: Promise<void> | undefined;
+  #lookAgain = false;
+
+  constructor(services: Services, o: { retryAfterMs?: readonly number[] } = {}) {
+    this.#services = services;
+    this.#retryAfterMs = o.retryAfterMs ?? RETRY_AFTER_MS;
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    this.wake();
+  }
+
+  /** There may be builds to plan. */
+  wake(): void {
+    if (!this.#isStarted || this.#stopping.signal.aborted) return;
+    this.#lookAgain = true;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+      if (this.#lookAgain) this.wake();
+    });
+  }
+
+  /** Leaves what is being planned to the next start. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('The server is stopping.'));
+    await this.#looking;
+    await Promise.all(this.#lanes.values());
+  }
+
+  async #look(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (this.#lookAgain && !signal.aborted) {
+      this.#lookAgain = false;
+      try {
+        for (const lane of await this.#waitingLanes()) this.#enter(lane);
+        await delay(LOOK_EVERY_MS, undefined, { signal });
+      } catch (error) {
+        if (!signal.aborted)
+          this.#services.log.error({ err: error }, 'The builds to plan could not be listed');
+      }
+    }
+  }
+
+  #waitingLanes(): Promise<Lane[]> {
+    return this.#toPlan()
+      .select(['project_id', ASKED.as('asked')])
+      .groupBy(['project_id', 'asked'])
+      .orderBy((eb) => eb.fn.min('seq'))
+      .execute();
+  }
+
+  #toPlan() {
+    return this.#services.db
+      .selectFrom('builds')
+      .where('planned_at', 'is', null)
+      .where('status', '=', 'queued')
+      .$if(this.#resting.size > 0, (query) => query.where('id', 'not in', [...this.#resting]));
+  }
+
+  #enter(lane: Lane): void {
+    const key = `${lane.project_id}/${lane.asked}`;
+    const same = [...this.#lanes.keys()].filter((other) => other.endsWith(`/${lane.asked}`));
+    if (this.#lanes.has(key) || same.length >= MOST_LANES) return;
+    const done = this.#work(lane).finally(() => {
+      this.#lanes.delete(key);
+      this.wake();
+    });
+    this.#lanes.set(key, done);
+  }
+
+  /** Plans the lane's builds until there is none. */
+  async #work(lane: Lane): Promise<void> {
+    const { db, log } = this.#services;
+    while (!this.#stopping.signal.aborted) {
+      const build = await this.#toPlan()
+        .selectAll()
+        .where('project_id', '=', lane.project_id)
+        .where(ASKED, '=', lane.asked)
+        .orderBy('seq')
+        .limit(1)
+        .executeTakeFirst();
+      if (!build) return;
+      try {
+        const project = await db
+          .selectFrom('projects')
+          .selectAll()
+          .where('id', '=', lane.project_id)
+          .executeTakeFirst();
+        if (project) await this.#plan(project, build);
+      } catch (error) {
+        log.error({ err: error, build: build.id }, 'What planning came to could not be recorded');
+        this.#rest(build, BROKEN_AFTER_MS);
+      }
+    }
+  }
+
+  async #plan(project: Project, build: Build): Promise<void> {
+    const planning = await this.#try(project, build);
+    if (this.#stopping.signal.aborted || planning === null) return;
+    this.#tries.delete(build.id);
+    if (!(await recordPlanning(this.#services, build, planning))) return;
+    this.#services.queue.wake();
+    announceChanged(this.#services, [{ project: project.name, number: build.number }]);
+  }
+
+  /** null: it is tried again later. */
+  async #try(project: Project, build: Build): Promise<Exclude<Planning, { kind: 'missing' }> | null> {
+    const { signal } = this.#stopping;
+    let obstacle: string;
+    try {
+      const planning = await planOf(this.#services, project, build, { signal });
+      if (planning.kind !== 'missing') return planning;
+      obstacle = `The repository of ${project.name} does not have the commit ${build.commit_sha}. It may have been force-pushed away.`;
+    } catch (error) {
+      if (signal.aborted) return null;
+      if (error instanceof MirrorFault) obstacle = error.sentence;
+      else {
+        obstacle = "Something in Reprise broke while this build was planned. The server's log says what.";
+        this.#services.log.error(
+          { err: error, project: project.name, build: build.number },
+          'Planning broke',
+        );
+      }
+    }
+    const tries = this.#tries.get(build.id) ?? 0;
+    const againMs = this.#retryAfterMs[tries];
+    if (againMs === undefined) return { kind: 'errored', why: obstacle, log: `${obstacle}\n`, record: {} };
+    this.#tries.set(build.id, tries + 1);
+    this.#rest(build, againMs);
+    return null;
+  }
+
+  /** Puts the build aside, and lets those behind it pass. */
+  #rest({ id }: Build, ms: number): void {
+    this.#resting.add(id);
+    delay(ms, undefined, { signal: this.#stopping.signal }).then(
+      () => {
+        this.#resting.delete(id);
+        this.wake();
+      },
+      () => {}, // The server is stopping.
+    );
+  }
+}
