@@ -13,6 +13,10 @@ export class Line<Ask extends { kind: string }, Got> {
     this.#take = take;
   }
 
+  get length(): number {
+    return this.#waiters.length;
+  }
+
   /** Waits for its turn: null after `waitMs`, when `signal` aborts, or when dismissed. */
   wait(ask: Ask, o: { waitMs: number; signal: AbortSignal }): Promise<Got | null> {
     const { promise, resolve, reject } = Promise.withResolvers<Got | null>();

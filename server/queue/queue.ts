@@ -49,6 +49,11 @@ export class Queue {
     this.#line.serve();
   }
 
+  /** Claims that wait for a job. */
+  get waiting(): number {
+    return this.#line.length;
+  }
+
   /** There may be news (a cancelled or lost attempt) for these runners: call it after the commit. */
   notice(...runnerIds: (string | null)[]): void {
     for (const id of runnerIds) if (id !== null) this.presence.notice(id);

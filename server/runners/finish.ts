@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { PlannedJob } from '@reprise/pipelines/model.ts';
 import type { Finish, PackedArtifact } from '@reprise/runner/protocol.ts';
 import type { Transaction } from 'kysely';
+import type { BlobStore } from '../artifacts/blob.store.ts';
 import { endAttempt } from '../builds/end-attempt.ts';
 import { newId } from '../db/id.ts';
 import type { Database } from '../db/schema.ts';
@@ -81,15 +82,21 @@ function fileName(artifact: string, { version }: PlacedAttempt): string {
 
 async function verifyBlobs({ blobs }: Services, artifacts: readonly PackedArtifact[]): Promise<void> {
   for (const { name, sha256, size, manifestSha256 } of artifacts) {
-    const held = await blobs.size(sha256);
-    if (held === size && (await blobs.size(manifestSha256)) !== null) continue;
-    const wrong = held === null || held === size ? 'is not here' : `is ${held} bytes here, not ${size}`;
-    throw new Refusal(
-      422,
-      'digest-mismatch',
-      `The content of artifact ${name} ${wrong}: upload it before finishing.`,
-    );
+    const held = await heldSize(blobs, sha256);
+    if (held === size && (await blobs.has(manifestSha256))) continue;
+    const wrong =
+      held === null || held === size ? 'is not here whole' : `has ${held} bytes here, not ${size}`;
+    const sentence = `The content of artifact ${name} ${wrong}: upload it, then finish again.`;
+    throw new Refusal(422, 'digest-mismatch', sentence);
   }
+}
+
+/** null: the blob is not here, or damaged. */
+async function heldSize(blobs: BlobStore, sha256: string): Promise<number | null> {
+  if (!(await blobs.has(sha256))) return null;
+  const { size, stream } = await blobs.openVerified(sha256, { start: 0, end: 0 });
+  stream.destroy();
+  return size;
 }
 
 /** Where the log held differs from the runner's, it is asked for again: the rest of it, or all. */

@@ -123,8 +123,8 @@ function blobRequests(services: Services): Route[] {
       async handle(call) {
         await running(services, call);
         const stored = await blobs.put(call.params.sha256, call.request, { limit: BLOB_BYTES });
-        call.response.status(stored === 'stored' ? 201 : 200);
-        return {};
+        call.response.status(stored === 'stored' ? 201 : 200).json({});
+        return STREAMED;
       },
     }),
     route({
