@@ -32,7 +32,7 @@ export function gitWords(stderr: string, secrets: readonly string[] = []): strin
     .filter((line) => line !== '' && !isNotice(line))
     .join(' ');
   for (const secret of secrets) if (secret !== '') words = words.replaceAll(secret, '[redacted]');
-  words = words.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@'"]+@/gi, '$1');
+  words = words.replace(/:\/\/[^\s/@'"]{1,512}@/g, '://');
   return words.length > MOST_WORDS ? `${words.slice(0, MOST_WORDS)}…` : words;
 }
 

@@ -15,7 +15,7 @@ export interface GitOptions {
   signal?: AbortSignal;
   /** Added to the environment of this one process: credentials, never arguments. */
   env?: Record<string, string>;
-  /** More standard output than this ends the process, and `OutputTooLarge` is thrown. */
+  /** More output than this ends the process, and `OutputTooLarge` is thrown. */
   maxBytes?: number;
 }
 
@@ -47,19 +47,20 @@ export function gitIn(directory: string, environment: Readonly<Record<string, st
       completion: { onClose: true, onExit: 500 },
       ...(options.input === undefined ? {} : { input: () => options.input }),
       errors(error, { exitCode, stdOut, stdErr }) {
-        result = { code: exitCode, stdout: Buffer.concat(stdOut), stderr: Buffer.concat(stdErr).toString() };
+        result = { code: exitCode, stdout: Buffer.concat(stdOut), stderr: lastWords(stdErr) };
         return error instanceof GitPluginError ? error : undefined;
       },
     });
     try {
       await git
         .env(env)
-        .outputHandler((_command, stdout) => {
+        .outputHandler((_command, ...streams) => {
           let size = 0;
-          stdout.on('data', (chunk: Buffer) => {
+          const count = (chunk: Buffer) => {
             size += chunk.length;
             if (size > (options.maxBytes ?? MOST_OUTPUT)) tooLarge.abort();
-          });
+          };
+          for (const stream of streams.slice(0, 2) as NodeJS.ReadableStream[]) stream.on('data', count);
         })
         .raw([...args]);
     } catch (cause) {
@@ -70,6 +71,15 @@ export function gitIn(directory: string, environment: Readonly<Record<string, st
     if (!result) throw new Error(`git ${args[0]} ended without a result.`);
     return result;
   };
+}
+
+/** The end of standard error, where git says why it ended; an upstream writes there too, so its lines are bounded. */
+function lastWords(chunks: Buffer[]): string {
+  const text = Buffer.concat(chunks).subarray(-65_536).toString();
+  return text
+    .split('\n')
+    .map((line) => line.slice(0, 1000))
+    .join('\n');
 }
 
 /** What simple-git refuses unless told: each value here is made by Reprise itself, none by a user. */
