@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process';
+
+export interface GitResult {
+  code: number;
+  /** Standard output. */
+  out: string;
+  /** Standard error, its last 64 KiB. */
+  err: string;
+}
+
+/** What the runner's own git gets of the world; all else is forbidden to it. */
+export interface GitWorld {
+  /** PATH to find git, and where certificates are. */
+  env: Readonly<Record<string, string>>;
+}
+
+const ERROR_LIMIT = 64 * 1024;
+
+/** Nothing that a repository or a machine's configuration says may run programs, prompt, or reach other protocols. */
+const HARDENED = {
+  'protocol.allow': 'never',
+  'protocol.http.allow': 'always',
+  'protocol.https.allow': 'always',
+  'transfer.fsckObjects': 'true',
+  'transfer.bundleURI': 'false',
+  'core.hooksPath': '/dev/null',
+  'core.fsmonitor': 'false',
+  'submodule.recurse': 'false',
+  'fetch.recurseSubmodules': 'false',
+  'safe.bareRepository': 'explicit',
+  'gc.auto': '0',
+  'maintenance.auto': 'false',
+  'credential.helper': '',
+  'http.followRedirects': 'false',
+  'http.lowSpeedLimit': '1000',
+  'http.lowSpeedTime': '60',
+};
+
+/**
+ * Runs git in one of the runner's own bare mirrors, never in a directory that a build could write. `config` is for values
+ * that must not be seen in the process list: it goes through the environment. Throws only when git cannot be started or
+ * the signal is aborted.
+ */
+export async function git(
+  world: GitWorld,
+  args: readonly string[],
+  o: { directory?: string; config?: Record<string, string>; input?: string; signal: AbortSignal },
+): Promise<GitResult> {
+  o.signal.throwIfAborted();
+  const config = Object.entries({ ...HARDENED, ...o.config });
+  const env: Record<string, string> = {
+    ...world.env,
+    HOME: '/nonexistent',
+    LC_ALL: 'C',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_ASKPASS: '/bin/false',
+    GIT_PROTOCOL_FROM_USER: '0',
+    GIT_CONFIG_COUNT: String(config.length),
+  };
+  config.forEach(([key, value], index) => {
+    env[`GIT_CONFIG_KEY_${index}`] = key;
+    env[`GIT_CONFIG_VALUE_${index}`] = value;
+  });
+  const where = o.directory === undefined ? [] : [`--git-dir=${o.directory}`];
+  const child = spawn('git', [...where, ...args], { env, cwd: '/', signal: o.signal });
+  const ended = Promise.withResolvers<number>();
+  child.on('error', ended.reject);
+  child.on('close', (code) => ended.resolve(code ?? 128));
+  child.stdin.on('error', () => {
+    // git ended without reading all of it; its exit code says why.
+  });
+  child.stdin.end(o.input ?? '');
+  let out = '';
+  let err = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err = (err + text).slice(-ERROR_LIMIT);
+  });
+  try {
+    const code = await ended.promise;
+    return { code, out, err };
+  } catch (error) {
+    o.signal.throwIfAborted();
+    throw new Error('git could not be started: is it installed on the runner?', { cause: error });
+  }
+}

@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+
+/** The runner's data directory, held by this process alone. */
+export interface DataDir {
+  path: string;
+  /** Random, the same after every restart: by it the server knows the runner that comes back. */
+  instance: string;
+  mirrors: string;
+  /** One directory per attempt; all of them are leftovers when a runner starts. */
+  attempts: string;
+  /** The sandbox's own things. */
+  sandbox: string;
+  release(): Promise<void>;
+}
+
+/** Another process already works in the data directory. */
+export class DataDirInUse extends Error {}
+
+/**
+ * Opens and locks the directory and removes what a runner that was killed has left there: workspaces, half-written logs. Throws
+ * `DataDirInUse` while another process holds it.
+ */
+export async function openDataDir(path: string): Promise<DataDir> {
+  const paths = {
+    mirrors: join(path, 'mirrors'),
+    attempts: join(path, 'attempts'),
+    sandbox: join(path, 'sandbox'),
+  };
+  // 0711: steps' users pass through to their own workspace and list nothing.
+  mkdirSync(path, { recursive: true, mode: 0o711 });
+  const lock = await takeLock(path);
+  rmSync(paths.attempts, { recursive: true, force: true });
+  for (const directory of Object.values(paths)) mkdirSync(directory, { recursive: true, mode: 0o711 });
+  return {
+    path,
+    ...paths,
+    instance: readInstance(join(path, 'instance')),
+    release: () => new Promise((resolve) => lock.close(() => resolve())),
+  };
+}
+
+/**
+ * The lock is an abstract socket named after the directory's inode: the kernel gives it to one process, and takes it back
+ * the moment that process is gone, however it died. So there is no stale lock to judge.
+ */
+async function takeLock(path: string): Promise<Server> {
+  const { dev, ino } = statSync(path);
+  const server = createServer((connection) => connection.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') return reject(error);
+      reject(
+        new DataDirInUse(
+          `Another runner already works in ${path}. Stop it, or give this one a REPRISE_DATA_DIR of its own.`,
+        ),
+      );
+    });
+    server.listen(`\0reprise-runner-${dev}-${ino}`, resolve);
+  });
+  return server.unref();
+}
+
+function readInstance(file: string): string {
+  try {
+    const instance = readFileSync(file, 'utf8').trim();
+    if (/^[0-9a-z]{8,40}$/.test(instance)) return instance;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const instance = randomId();
+  writeFileSync(`${file}.new`, `${instance}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+  return instance;
+}
+
+/** 26 characters of `[0-9a-f]`: an id that nobody else makes. */
+export function randomId(): string {
+  return randomBytes(13).toString('hex');
+}

@@ -1,0 +1,90 @@
+import type { Logger } from 'pino';
+import { Backoff } from './backoff.ts';
+import { type Client, Refused, Unanswered } from './client.ts';
+import type { Hello, HelloAnswer } from './protocol.ts';
+import { PROTOCOL_TIMES, paths } from './wire.ts';
+
+/** How long a server may take to answer what it can answer at once. */
+const ANSWER_MS = 30_000;
+
+/**
+ * The runner's standing with its server: says hello, and brings every other call back on its feet after a failure. What it
+ * throws as `Refused` is final: the token is unknown, another runner has it, or the versions differ.
+ */
+export class Link {
+  readonly #client: Client;
+  readonly #hello: Hello;
+  readonly #log: Logger;
+  #timeScale = 1;
+  #isSilent = false;
+  #greeting: Promise<HelloAnswer> | null = null;
+
+  constructor(client: Client, hello: Hello, log: Logger) {
+    this.#client = client;
+    this.#hello = hello;
+    this.#log = log;
+  }
+
+  /** What a test divides the protocol's times by, as the server says; otherwise 1. */
+  get timeScale(): number {
+    return this.#timeScale;
+  }
+
+  /** Waits between tries, for one of the runner's standing calls. */
+  backoff(): Backoff {
+    return new Backoff(10, 10_000 / this.#timeScale);
+  }
+
+  /** Says hello until it is answered. Several callers share one. */
+  hello(signal: AbortSignal): Promise<HelloAnswer> {
+    this.#greeting ??= this.#greet(signal).finally(() => {
+      this.#greeting = null;
+    });
+    return this.#greeting;
+  }
+
+  /** A call was answered. */
+  heard(): void {
+    if (this.#isSilent) this.#log.info('the server answers again');
+    this.#isSilent = false;
+  }
+
+  /** A call failed: resolves when it is time to try it again. A server that refuses it has forgotten this runner. */
+  async recover(error: unknown, backoff: Backoff, signal: AbortSignal): Promise<void> {
+    if (error instanceof Refused) {
+      this.#log.warn(`the server refused a call (${error.status} ${error.code}): saying hello again`);
+      await this.hello(signal);
+    } else if (!(error instanceof Unanswered)) throw error;
+    else this.#unanswered(error);
+    await backoff.wait(signal);
+  }
+
+  async #greet(signal: AbortSignal): Promise<HelloAnswer> {
+    const backoff = this.backoff();
+    const idleMs = Math.max(2000, ANSWER_MS / this.#timeScale);
+    for (;;) {
+      try {
+        const json = this.#hello;
+        const answer = await this.#client.ask({ method: 'POST', path: paths.hello, json, idleMs, signal });
+        if (!isHelloAnswer(answer.json)) throw new Unanswered('hello was answered with something else');
+        this.heard();
+        this.#timeScale = PROTOCOL_TIMES.renewMs / answer.json.times.renewMs;
+        return answer.json;
+      } catch (error) {
+        if (!(error instanceof Unanswered)) throw error;
+        this.#unanswered(error);
+      }
+      await backoff.wait(signal);
+    }
+  }
+
+  #unanswered(error: Unanswered): void {
+    if (!this.#isSilent) this.#log.warn(`the server does not answer, trying on: ${error.message}`);
+    this.#isSilent = true;
+  }
+}
+
+function isHelloAnswer(json: unknown): json is HelloAnswer {
+  const answer = json as Partial<HelloAnswer> | undefined;
+  return typeof answer?.runner === 'string' && typeof answer.times?.renewMs === 'number';
+}
