@@ -1,14 +1,14 @@
 # One image; the command picks what it is: `up` (server and runner), `server` or `runner`.
-# Any Debian or Ubuntu with apt will do as a base; it also brings the tools that build steps use.
-ARG BASE=docker.io/library/debian:12
+# The base is any Debian or Ubuntu with Node 20 or newer and npm 10 or newer. Its programs are those that build steps use:
+# choose a fuller base, or build an image from this one, to give steps more.
+ARG BASE=docker.io/library/node:24-bookworm-slim
 FROM ${BASE}
 
-# What Reprise needs, npm to install it, and a first set of tools for steps.
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      bubblewrap slirp4netns iproute2 util-linux git openssh-client ca-certificates curl \
-      nodejs npm python3 make gcc libc6-dev \
- && rm -rf /var/lib/apt/lists/*
+      bubblewrap slirp4netns iproute2 util-linux procps git openssh-client ca-certificates curl python3 make gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/* \
+ && npm --version
 
 WORKDIR /opt/reprise
 COPY package.json package-lock.json .npmrc ./

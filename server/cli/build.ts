@@ -1,6 +1,7 @@
 import type { Build } from '../api.ts';
+import { builds, wholeNumber } from './address.ts';
 import { type Client, CommandFailure } from './client.ts';
-import { followLog } from './logs.ts';
+import { followLog } from './follow-log.ts';
 import { duration, plain, table } from './print.ts';
 
 export interface Asking {
@@ -100,11 +101,3 @@ async function announce(client: Client, build: Build, o: Asking): Promise<void> 
   );
   if (ended.status !== 'passed') throw new CommandFailure('', 1);
 }
-
-export function wholeNumber(text: string): number {
-  const number = Number(text.replace(/^#/, ''));
-  if (Number.isSafeInteger(number) && number > 0) return number;
-  throw new CommandFailure(`"${text}" is not a build's number.`, 2);
-}
-
-export const builds = (project: string) => `/api/projects/${encodeURIComponent(project)}/builds`;

@@ -56,7 +56,7 @@ export function openClient(env: NodeJS.ProcessEnv): Client {
           : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       });
       if (!response.ok) throw await refusalOf(response);
-      return response.status === 204 ? undefined : ((await response.json()) as never);
+      return (response.status === 204 ? undefined : await response.json()) as never;
     },
   };
 }

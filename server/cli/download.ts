@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Build } from '../api.ts';
-import { builds, wholeNumber } from './build.ts';
+import { builds, wholeNumber } from './address.ts';
 import { type Client, CommandFailure, refusalOf } from './client.ts';
 import { bytes } from './print.ts';
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { cruise, type ICruiseResult } from 'dependency-cruiser';
+import { cruise, type ICruiseResult, type IForbiddenRuleType } from 'dependency-cruiser';
 import { expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -54,7 +54,7 @@ test('imports keep to the walls between the packages', { timeout: 120_000 }, asy
     ['pipelines', 'runner', 'server'],
     {
       baseDir: ROOT,
-      ruleSet: { forbidden: WALLS },
+      ruleSet: { forbidden: WALLS as IForbiddenRuleType[] },
       validate: true,
       tsPreCompilationDeps: true,
       doNotFollow: { path: 'node_modules' },
