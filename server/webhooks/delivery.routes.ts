@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Delivery, deliverySchema, iso, listOf, page } from '../api.ts';
+import { announceNew } from '../builds/announce.ts';
 import type { Delivery as DeliveryRow } from '../db/schema.ts';
 import { type Route, route } from '../http/route.ts';
 import type { Services } from '../services.ts';
@@ -37,8 +38,8 @@ export function deliveryRoutes(services: Services): Route[] {
       answer: redelivered,
       async handle({ params: { id }, caller }) {
         const builds = await redeliver(services.db, id, { by: caller.name, now: services.now() });
-        services.live.changed('deliveries', 'projects', ...builds.map(({ project }) => `project:${project}`));
-        services.planner.wake();
+        services.live.changed('deliveries');
+        announceNew(services, builds);
         return { delivery: id, builds };
       },
     }),

@@ -1,4 +1,5 @@
 import express, { type Request, type Router } from 'express';
+import { announceNew } from '../builds/announce.ts';
 import type { Project } from '../db/schema.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
@@ -82,10 +83,7 @@ async function record(
     now: services.now(),
   });
   services.live.changed('deliveries');
-  if (isNew) {
-    services.live.changed('projects', ...projects.map(({ name }) => `project:${name}`));
-    services.planner.wake();
-  }
+  if (isNew) announceNew(services, builds);
   if (builds.length > 0) return { status: isNew ? 202 : 200, answer: { delivery: guid, builds } };
   const why = ignored ?? ('ignored' in event.outcome ? event.outcome.ignored : 'No project builds this.');
   return { status: 200, answer: { delivery: guid, ignored: why } };
