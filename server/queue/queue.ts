@@ -61,7 +61,7 @@ export class Queue {
 
   /** Waits at most `claimWaitMs` for a job that this runner can take. null: there was none. */
   async claim(runner: Runner, ask: Claim, signal: AbortSignal): Promise<Assignment | null> {
-    if (this.presence.closed) return null;
+    this.presence.refuseWhenClosed();
     const asking = { ...ask, runnerId: runner.id, kind: runner.labels };
     const waitMs = this.#services.config.times.claimWaitMs;
     return this.#line.wait(asking, { waitMs, signal });

@@ -1,3 +1,5 @@
+import { Refusal } from '../http/refusal.ts';
+
 /**
  * Which runners stand here with a request that waits for news, in this process. The database stays the truth of who holds
  * what; this only says whom to tell at once.
@@ -52,5 +54,11 @@ export class Presence {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** A request that would be answered at once, for want of somebody to wait with, would be sent again at once. */
+  refuseWhenClosed(): void {
+    if (this.#closed)
+      throw new Refusal(503, 'unavailable', 'This server is stopping: try again in a moment.');
   }
 }

@@ -18,6 +18,7 @@ export async function renewRunner(
 ): Promise<RenewAnswer> {
   const { db, queue, config } = services;
   const { ask, signal } = o;
+  queue.presence.refuseWhenClosed();
   const lost = await db.transaction().execute((trx) => renewHeld(trx, services, runner, ask));
   for (const id of lost)
     await loseAttempt(services, id, { why: 'its runner came back and knew nothing of it' });

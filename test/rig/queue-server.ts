@@ -1,23 +1,10 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { PlannedJob } from '@reprise/pipelines/model.ts';
-import { BlobStore } from '@reprise/server/artifacts/blob.store.ts';
+import { startServer } from '@reprise/server/app.ts';
 import { settle } from '@reprise/server/builds/settle.ts';
 import { parseServerConfig, type ServerConfig } from '@reprise/server/config.ts';
 import { newId } from '@reprise/server/db/id.ts';
-import { openDatabase } from '@reprise/server/db/open.ts';
-import { makeAuthenticate } from '@reprise/server/http/authenticate.ts';
-import { mount } from '@reprise/server/http/mount.ts';
-import { answerErrors } from '@reprise/server/http/problem.ts';
-import { Live } from '@reprise/server/live/live.ts';
-import { LogStore } from '@reprise/server/logs/log.store.ts';
-import { queueRoutes } from '@reprise/server/queue/queue.routes.ts';
-import { Queue } from '@reprise/server/queue/queue.ts';
-import { protocolRoutes } from '@reprise/server/runners/protocol.routes.ts';
-import { runnerRoutes } from '@reprise/server/runners/runner.routes.ts';
+import { Refusal } from '@reprise/server/http/refusal.ts';
 import type { Services } from '@reprise/server/services.ts';
-import express from 'express';
-import { pino } from 'pino';
 import { tempDir } from './temp.ts';
 
 export const ADMIN_TOKEN = 'the-token-of-the-tests-administrator-0123';
@@ -29,8 +16,8 @@ export interface Clock {
 }
 
 /**
- * The part of a server that runners and watchers speak to: real HTTP, real SQLite, real files, and builds that are put into
- * the database as planning would. `await using server = await QueueServer.start()`.
+ * A server in this process, for those who speak to it as runners and watchers do: real HTTP, real SQLite, real files, and
+ * builds that are put into the database as planning would. `await using server = await QueueServer.start()`.
  */
 export class QueueServer implements AsyncDisposable {
   readonly services: Services;
@@ -50,57 +37,27 @@ export class QueueServer implements AsyncDisposable {
   static async start(o: { timeScale?: number; dataDir?: string; config?: Partial<ServerConfig> } = {}) {
     await using undo = new AsyncDisposableStack();
     const dataDir = o.dataDir ?? undo.use(tempDir()).path;
-    const parsed = parseServerConfig({
+    const { config, problems } = parseServerConfig({
+      REPRISE_PORT: '0',
       REPRISE_DATA_DIR: dataDir,
       REPRISE_ADMIN_TOKEN: ADMIN_TOKEN,
       REPRISE_TEST_TIME_SCALE: String(o.timeScale ?? 1),
     });
-    const { db, reader, close } = await openDatabase(`${dataDir}/reprise.db`);
-    undo.defer(close);
+    if (!config) throw new Error(problems.join(' '));
+    const faults: unknown[] = [];
+    const running = await startServer({ ...config, ...o.config }, logOf(faults));
+    undo.defer(() => running.close());
     const clock = movableClock();
-    const log = pino({ level: 'silent' });
-    const logs = undo.use(new LogStore({ dir: `${dataDir}/logs` }));
-    const blobs = new BlobStore({ dir: `${dataDir}/blobs` });
-    const address = { value: '' };
-    const services = {
-      config: { ...config, ...o.config },
-      log,
-      db,
-      reader,
-      logs,
-      blobs,
-      now: clock,
-    } as Services;
-    services.publicUrl = () => address.value;
-    const authenticate = makeAuthenticate(services.config, db);
-    services.live = new Live(services, authenticate);
-    services.queue = new Queue(services);
-
-    const app = express();
-    mount(
-      app,
-      [...protocolRoutes(services), ...runnerRoutes(services), ...queueRoutes(services)],
-      authenticate,
-    );
-    app.use(answerErrors(log));
-    const http = createServer(app);
-    services.live.attach(http);
-    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
-    address.value = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-    await services.queue.start();
-    undo.defer(async () => {
-      const closed = new Promise((resolve) => http.close(resolve));
-      await services.queue.stop();
-      await services.live.close();
-      http.closeAllConnections();
-      await closed;
-    });
+    running.services.now = clock;
     const opened = undo.move();
     return new QueueServer({
-      services,
-      address: address.value,
+      services: running.services,
+      address: running.address,
       clock,
-      close: () => opened.disposeAsync(),
+      async close() {
+        await opened.disposeAsync();
+        if (faults.length > 0) throw new AggregateError(faults, 'The server logged faults.');
+      },
     });
   }
 
@@ -266,6 +223,23 @@ export function plannedJob(job: Partial<PlannedJob> & { name: string }): Planned
     steps: job.steps ?? [step],
   };
 }
+
+/** An operator's log that nobody reads, but no fault in it goes unseen. */
+function logOf(faults: unknown[]): ServerLog {
+  const nothing = () => {};
+  const log = {
+    debug: nothing,
+    info: nothing,
+    warn: nothing,
+    error: ({ err }: { err?: unknown }, sentence: string) => {
+      if (!(err instanceof Refusal)) faults.push(err ?? new Error(sentence));
+    },
+    child: () => log,
+  };
+  return log as unknown as ServerLog;
+}
+
+type ServerLog = Parameters<typeof startServer>[1];
 
 function movableClock(): Clock {
   let ahead = 0;

@@ -97,5 +97,6 @@ test('when the server stops, waiting runners are sent away at once', async () =>
   await server.services.queue.stop();
   expect((await claim).status).toBe(204);
   expect((await renew).status).toBe(200);
-  expect((await runner.claim()).status).toBe(204);
+  expect((await runner.claim()).status).toBe(503);
+  expect((await runner.renew([])).status).toBe(503);
 });
