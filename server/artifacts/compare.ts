@@ -2,6 +2,7 @@ import type { Toolchain } from '@reprise/runner/protocol.ts';
 import type { Kysely } from 'kysely';
 import type { Reproducibility } from '../api.ts';
 import type { Build, Database } from '../db/schema.ts';
+import { Refusal } from '../http/refusal.ts';
 import type { BlobStore } from './blob.store.ts';
 import { findDifferences } from './differences.ts';
 import { readManifest } from './manifest.ts';
@@ -68,13 +69,22 @@ async function different(
   other: Candidate,
 ): Promise<Reproducibility> {
   const [before, after] = own.build < other.build ? [own, other] : [other, own];
+  const toolchainChanged = await hasOtherToolchain(reader, before.attempt, after.attempt);
+  const result: Reproducibility = {
+    state: 'different',
+    comparedWith: other.build,
+    differences: [],
+    toolchainChanged,
+  };
   const older = readManifest(blobs, before.manifest);
   const younger = readManifest(blobs, after.manifest);
   try {
     const { differences, count } = await findDifferences(older, younger);
-    const toolchainChanged = await hasOtherToolchain(reader, before.attempt, after.attempt);
-    const comparedWith = other.build;
-    return { state: 'different', comparedWith, differences, differenceCount: count, toolchainChanged };
+    return { ...result, differences, differenceCount: count };
+  } catch (error) {
+    // The digests of the trees already told that they differ; that a manifest is damaged must not hide the build.
+    if (error instanceof Refusal && error.code === 'artifact-damaged') return result;
+    throw error;
   } finally {
     await Promise.all([older.return(undefined), younger.return(undefined)]);
   }
