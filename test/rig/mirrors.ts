@@ -1,0 +1,54 @@
+import { newId } from '@reprise/server/db/id.ts';
+import type { Project } from '@reprise/server/db/schema.ts';
+import { Mirrors } from '@reprise/server/git/mirrors.ts';
+import { purposes, Vault } from '@reprise/server/vault.ts';
+import { pino } from 'pino';
+import { tempDir } from './temp.ts';
+
+/** Mirrors on a fresh data directory, over every transport: `await using rig = new MirrorRig()`. */
+export class MirrorRig implements AsyncDisposable {
+  readonly dir = tempDir();
+  readonly vault = Vault.open(this.dir.join('data'), null);
+  readonly #lines: string[] = [];
+  readonly log = pino({ level: 'trace' }, { write: (line) => void this.#lines.push(line) });
+  mirrors = this.open();
+
+  /** Mirrors on the same directory, as after a restart. */
+  open(protocols = ['https', 'http', 'ssh', 'file']): Mirrors {
+    this.mirrors = new Mirrors({
+      dir: this.dir.join('data/mirrors'),
+      protocols,
+      vault: this.vault,
+      log: this.log,
+    });
+    return this.mirrors;
+  }
+
+  /** A project's row; a secret is sealed as the server does. */
+  project(cloneUrl: string, credential?: { kind: 'token' | 'deploy-key'; secret: string }): Project {
+    const id = newId();
+    return {
+      id,
+      name: 'shop',
+      clone_url: cloneUrl,
+      github: null,
+      default_branch: null,
+      webhook_secret: '',
+      credential_kind: credential?.kind ?? 'none',
+      credential: credential ? this.vault.seal(credential.secret, purposes.credential(id)) : null,
+      public_key: null,
+      last_build_number: 0,
+      created_at: 0,
+    };
+  }
+
+  /** Everything the operator's log says so far. */
+  logged(): string {
+    return this.#lines.join('');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.mirrors.close();
+    this.dir[Symbol.dispose]();
+  }
+}
