@@ -36,10 +36,10 @@ export const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_DEPTH = 40;
 
 /**
- * Words, signs and line ends that a file may hold; a file of ten thousand lines has fewer. The parser takes up to 2 KiB for
+ * Words, signs and line ends that a file may hold; a file of three thousand lines has fewer. The parser takes up to 2 KiB for
  * each, so that this, and not the size, bounds the memory it needs: a script of any length is one word.
  */
-const MAX_TOKENS = 60_000;
+const MAX_TOKENS = 30_000;
 
 /** Characters after all aliases are followed, so that a few lines cannot become gigabytes; each value counts as some too. */
 const MAX_EXPANDED = 4 * MAX_FILE_BYTES;
