@@ -11,7 +11,13 @@ import {
   type StepState,
 } from '@reprise/runner/protocol.ts';
 import { newId } from '@reprise/server/db/id.ts';
-import type { QueueServer } from './queue-server.ts';
+
+/** The server that a puppet speaks to, and adds itself at. */
+export interface RunnerHost {
+  readonly address: string;
+  // biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what a test is about
+  admin(method: string, path: string, body?: object): Promise<{ status: number; body: any }>;
+}
 
 export interface Answer<Body> {
   status: number;
@@ -29,12 +35,12 @@ const TOOLCHAIN = { fingerprint: sha256('tools'), tools: { kernel: 'test' } };
 
 /** A runner whose every request the test sends by hand, over real HTTP. It executes nothing. */
 export class PuppetRunner {
-  readonly server: QueueServer;
+  readonly server: RunnerHost;
   readonly name: string;
   readonly token: string;
   instance = newId();
 
-  private constructor(server: QueueServer, name: string, token: string) {
+  private constructor(server: RunnerHost, name: string, token: string) {
     this.server = server;
     this.name = name;
     this.token = token;
@@ -42,7 +48,7 @@ export class PuppetRunner {
 
   /** Adds a runner and says hello, as a first process with that token. */
   static async connect(
-    server: QueueServer,
+    server: RunnerHost,
     o: { name?: string; labels?: string[] } = {},
   ): Promise<PuppetRunner> {
     const name = o.name ?? `runner-${newId().slice(0, 6)}`;
@@ -63,7 +69,7 @@ export class PuppetRunner {
   }
 
   /** The same process, at the server that took the place of its own. */
-  at(server: QueueServer): PuppetRunner {
+  at(server: RunnerHost): PuppetRunner {
     const moved = new PuppetRunner(server, this.name, this.token);
     moved.instance = this.instance;
     return moved;
