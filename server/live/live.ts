@@ -79,9 +79,8 @@ export class Live {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Closes every socket; the HTTP server stays its owner's. */
+  /** Ends every connection, so that pages look for the next server by themselves. The HTTP server stays its owner's. */
   async close(): Promise<void> {
-    this.#io?.disconnectSockets(true);
     this.#io?.engine.close();
   }
 

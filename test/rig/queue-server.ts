@@ -190,7 +190,7 @@ export class QueueServer implements AsyncDisposable {
       ...(body && { body: JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, body: text === '' ? null : JSON.parse(text) };
+    return { status: response.status, body: JSON.parse(text || 'null') };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
