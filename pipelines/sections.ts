@@ -54,9 +54,17 @@ const SECTIONS: Readonly<Record<string, Section>> = {
 export function explainKey(path: Path, key: string): string {
   const { known, reserved } = SECTIONS[wildcards(path)] ?? { known: [], reserved: [] };
   if (reserved.includes(key)) return `${key} is not supported by this version of Reprise`;
-  const place = path.length === 0 ? 'at the top of the file' : `in ${path.join('.')}`;
+  const place = path.length === 0 ? 'at the top of the file' : `in ${written(path)}`;
   const hint = didYouMean(key, known) || `; known are ${known.join(', ')}`;
   return `${JSON.stringify(key)} is not known ${place}${hint}`;
+}
+
+/** A path as people write it: `jobs.test.steps[0]`. */
+function written(path: Path): string {
+  return path.reduce<string>(
+    (before, part) => (typeof part === 'number' ? `${before}[${part}]` : before + (before && '.') + part),
+    '',
+  );
 }
 
 function wildcards(path: Path): string {

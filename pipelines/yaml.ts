@@ -41,6 +41,8 @@ const MAX_DEPTH = 40;
  */
 const MAX_TOKENS = 30_000;
 
+const MAX_YAML_PROBLEMS = 5;
+
 /** Characters after all aliases are followed, so that a few lines cannot become gigabytes; each value counts as some too. */
 const MAX_EXPANDED = 4 * MAX_FILE_BYTES;
 const VALUE_COST = 32;
@@ -69,7 +71,8 @@ export function readYaml(
     if (error instanceof RangeError) return refused('the file is nested too deeply');
     throw error;
   }
-  const problems = [...document.errors, ...document.warnings].map((error) => ({
+  // One slip makes the parser stumble again and again: what follows the first few says nothing.
+  const problems = [...document.errors, ...document.warnings].slice(0, MAX_YAML_PROBLEMS).map((error) => ({
     ...position(lines, error.pos[0]),
     message: explain(error.code, error.message),
   }));
@@ -104,6 +107,9 @@ function explain(code: string, message: string): string {
     return 'a pipeline file holds one YAML document; remove the --- and what follows';
   if (code === 'TAB_AS_INDENT') return 'YAML is indented with spaces, not with tabs';
   if (code === 'TAG_RESOLVE_FAILED') return 'YAML tags are not understood here; remove it';
+  if (code === 'BLOCK_AS_IMPLICIT_KEY') {
+    return 'this is not valid YAML: a text that holds ": " must stand in quotes or on its own lines below |';
+  }
   if (/stack/i.test(message)) return 'the file is nested too deeply here';
   return `this is not valid YAML: ${message}`;
 }

@@ -52,6 +52,10 @@ describe('keys', () => {
       atTop('xyzzy: 1'),
       '"xyzzy" is not known at the top of the file; known are version, app, on, env, jobs, environments',
     ],
+    [
+      'version: 1\njobs: {a: {steps: [{run: x, uses: y}]}}',
+      '"uses" is not known in jobs.a.steps[0]; known are name',
+    ],
     [atTop('constructor: 1'), '"constructor" is not known at the top'],
     [atTop('__proto__: 1'), '2:1: this cannot be used as a key'],
     [atTop('env: {A: 1}', 'env: {B: 2}'), '3:1: "env" is written twice'],
@@ -302,6 +306,7 @@ describe('YAML', () => {
     ['just text', '1:1: the file must be a map that begins with "version: 1" and has jobs'],
     ['version: 1\n---\nversion: 1', '2:1: a pipeline file holds one YAML document'],
     [atTop('env: {A: !secret x}'), 'YAML tags are not understood here'],
+    [atTop('env: echo "a": b'), '2:6: this is not valid YAML: a text that holds ": " must stand in quotes'],
     [atTop('env: *env'), '2:6: there is no &env before this *env'],
   ])('$1', expectOnly);
 
