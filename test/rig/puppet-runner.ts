@@ -52,7 +52,7 @@ export class PuppetRunner {
     o: { name?: string; labels?: string[] } = {},
   ): Promise<PuppetRunner> {
     const name = o.name ?? `runner-${newId().slice(0, 6)}`;
-    const added = await server.admin<{ token: string }>('POST', '/api/runners', {
+    const added = await server.admin('POST', '/api/runners', {
       name,
       labels: o.labels ?? ['linux'],
     });
