@@ -4,7 +4,7 @@ import type { Located } from './issues.ts';
 import { asList } from './lists.ts';
 import { didYouMean } from './nearest.ts';
 import { allNeeds, orderByNeeds } from './order.ts';
-import type { Path } from './yaml.ts';
+import type { Path } from './yaml-places.ts';
 
 /** What must hold between the parts of a file, each of which is well-formed: names that exist, no circles, and so on. */
 export function check(file: PipelineFile): Located[] {

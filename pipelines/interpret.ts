@@ -3,7 +3,7 @@ import type { JobFile, PipelineFile } from './file.schema.ts';
 import { asList } from './lists.ts';
 import type { Environment, JobDefinition, Pipeline, StepDefinition, Triggers } from './model.ts';
 import { tidyPath } from './paths.ts';
-import type { Path, YamlFile } from './yaml.ts';
+import type { Path, YamlFile } from './yaml-places.ts';
 
 const DEFAULT_JOB_TIMEOUT = '60m';
 const DEFAULT_HEALTH_TIMEOUT = '30s';

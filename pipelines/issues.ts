@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Problem } from './problem.ts';
 import { explainKey } from './sections.ts';
-import type { Path, YamlFile } from './yaml.ts';
+import type { Path, YamlFile } from './yaml-places.ts';
 
 type Issue = z.core.$ZodIssue;
 

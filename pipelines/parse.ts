@@ -4,7 +4,8 @@ import { interpret } from './interpret.ts';
 import { explainIssue, toProblem } from './issues.ts';
 import type { Pipeline } from './model.ts';
 import type { Problem } from './problem.ts';
-import { readYaml, type YamlFile } from './yaml.ts';
+import { readYaml } from './yaml.ts';
+import type { YamlFile } from './yaml-places.ts';
 
 /** So many problems are reported at most; somebody who has more begins with these. */
 const MOST_PROBLEMS = 50;

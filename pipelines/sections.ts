@@ -2,7 +2,7 @@ import { environment, health, prepare } from './environment.schema.ts';
 import { app, onMap, pipelineFile, pullRequest, push } from './file.schema.ts';
 import { artifact, job, step } from './job.schema.ts';
 import { didYouMean } from './nearest.ts';
-import type { Path } from './yaml.ts';
+import type { Path } from './yaml-places.ts';
 
 interface Section {
   known: string[];
