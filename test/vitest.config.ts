@@ -7,7 +7,7 @@ export default defineConfig({
     reporters: ['default', './reporter.ts'],
     include: ['{unit,integration,scenarios}/**/*.test.ts'],
     setupFiles: ['./rig/no-warnings.ts', './rig/needs.ts'],
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 60_000,
     pool: 'forks',
   },

@@ -10,7 +10,7 @@ test('a pipeline file with errors is a failed build with the located errors as i
   const number = await rig.push(project, project.head);
   const build = await rig.ended('typo', number);
   expect(build).toMatchObject({ status: 'failed', jobs: [{ name: 'pipeline', status: 'failed' }] });
-  expect(build.why).toContain('.reprise.yml:4:5');
+  expect(build.why).toMatch(/^\.reprise\.yml:\d+:\d+: /);
   expect(await rig.log('typo', number, 'pipeline')).toMatch(/\.reprise\.yml:4:5: .*stepz.*steps/);
 });
 
@@ -94,7 +94,7 @@ test('an artifact path that leaves the workspace is an error of the pipeline fil
   });
   const build = await rig.ended('bad', await rig.push(project, project.head));
   expect(build.status).toBe('failed');
-  expect(build.why).toContain('../secrets');
+  expect(build.why).toMatch(/paths.*leaves/);
 });
 
 test('a malformed request is a problem that names the field', async () => {
