@@ -1,4 +1,6 @@
 import { GitPluginError, simpleGit } from 'simple-git';
+import { newId } from '../db/id.ts';
+import { endMarked, markOf } from './end-processes.ts';
 import { MirrorFault } from './fault.ts';
 
 export interface GitResult {
@@ -34,8 +36,11 @@ const MOST_OUTPUT = 64 * 2 ** 20;
  */
 export function gitIn(directory: string, environment: Readonly<Record<string, string>>): Git {
   return async (args, options = {}) => {
-    const env = { ...environment, GIT_DIR: directory, ...options.env };
+    const id = newId();
+    const env = { ...environment, GIT_DIR: directory, ...options.env, ...markOf(id) };
     const tooLarge = new AbortController();
+    const end = () => void endMarked(id);
+    options.signal?.addEventListener('abort', end, { once: true });
     const signal = options.signal ? AbortSignal.any([options.signal, tooLarge.signal]) : tooLarge.signal;
     let result: GitResult | undefined;
     const git = simpleGit({
@@ -67,6 +72,8 @@ export function gitIn(directory: string, environment: Readonly<Record<string, st
       if (tooLarge.signal.aborted) throw new OutputTooLarge(`git ${args[0]} wrote too much.`, { cause });
       if (options.signal?.aborted) throw options.signal.reason;
       throw cause;
+    } finally {
+      options.signal?.removeEventListener('abort', end);
     }
     if (!result) throw new Error(`git ${args[0]} ended without a result.`);
     return result;

@@ -27,7 +27,7 @@ export async function tidy(git: Git, log: Logger, signal: AbortSignal): Promise<
   for (const args of [
     ['repack', '-d', '--geometric=2', '--quiet'],
     ['pack-refs', '--all'],
-    ['commit-graph', 'write', '--reachable', '--no-progress'],
+    ['commit-graph', 'write', '--reachable', '--split', '--no-progress'],
   ]) {
     const result = await git(args, { signal });
     if (result.code !== 0) {

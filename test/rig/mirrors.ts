@@ -1,3 +1,6 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { newId } from '@reprise/server/db/id.ts';
 import type { Project } from '@reprise/server/db/schema.ts';
 import { Mirrors } from '@reprise/server/git/mirrors.ts';
@@ -14,14 +17,31 @@ export class MirrorRig implements AsyncDisposable {
   mirrors = this.open();
 
   /** Mirrors on the same directory, as after a restart. */
-  open(protocols = ['https', 'http', 'ssh', 'file']): Mirrors {
+  open(o: { protocols?: string[]; path?: string } = {}): Mirrors {
     this.mirrors = new Mirrors({
       dir: this.dir.join('data/mirrors'),
-      protocols,
+      protocols: o.protocols ?? ['https', 'http', 'ssh', 'file'],
       vault: this.vault,
       log: this.log,
+      environment: { PATH: o.path ?? process.env['PATH'] },
     });
     return this.mirrors;
+  }
+
+  /** Opens the mirrors with a git that notes its arguments first; returns what was noted since, a line per process. */
+  openNoting(): () => string[] {
+    const [bin, notes] = [this.dir.join('bin'), this.dir.join('notes')];
+    const git = execFileSync('sh', ['-c', 'command -v git'], { encoding: 'utf8' }).trim();
+    mkdirSync(bin);
+    writeFileSync(notes, '');
+    const script = `#!/bin/sh\necho "$*" >> '${notes}'\nexec ${git} "$@"\n`;
+    writeFileSync(join(bin, 'git'), script, { mode: 0o755 });
+    this.open({ path: `${bin}:${process.env['PATH']}` });
+    return () => {
+      const lines = readFileSync(notes, 'utf8').split('\n').filter(Boolean);
+      writeFileSync(notes, '');
+      return lines;
+    };
   }
 
   /** A project's row; a secret is sealed as the server does. */
