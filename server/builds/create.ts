@@ -7,7 +7,7 @@ import type { Services } from '../services.ts';
 import { announceNew } from './announce.ts';
 import { insertBuild } from './new-build.ts';
 
-/** Somebody waits for the answer, so that the fetch for it is bounded. */
+/** Somebody waits for the answer. */
 const FETCH_WITHIN_MS = 30_000;
 
 export interface Asked {
@@ -17,6 +17,8 @@ export interface Asked {
   /** The ref whose pipeline file is used instead of the commit's own; null: the commit's. */
   pipeline: string | null;
   by: string;
+  /** Milliseconds; 30 s unless told. */
+  fetchWithinMs?: number;
 }
 
 /**
@@ -26,11 +28,12 @@ export interface Asked {
 export async function createBuild(
   services: Services,
   project: Project,
-  { ref, reason, pipeline, by }: Asked,
+  { ref, reason, pipeline, by, fetchWithinMs = FETCH_WITHIN_MS }: Asked,
   signal: AbortSignal,
 ): Promise<number> {
   const { mirrors, db } = services;
-  const found = await resolveNow(services, project, [ref, ...(pipeline === null ? [] : [pipeline])], signal);
+  const refs = pipeline === null ? [ref] : [ref, pipeline];
+  const found = await resolveNow(services, project, refs, { timeoutMs: fetchWithinMs, signal });
   const wanted = await mustResolve(services, project, ref, found);
   if (pipeline !== null) await mustResolve(services, project, pipeline, found);
   const commit = await mirrors.commit(project, wanted.sha);
@@ -67,16 +70,16 @@ async function resolveNow(
   { mirrors }: Services,
   project: Project,
   refs: readonly string[],
-  signal: AbortSignal,
+  patience: { timeoutMs: number; signal: AbortSignal },
 ): Promise<Map<string, ResolvedRef | null>> {
   const held = await resolveAll();
   const needsUpstream = refs.some((ref) => !isShaPrefix(ref) || held.get(ref)?.ref !== '');
   if (!needsUpstream) return held;
   try {
     const wants = refs.filter((ref) => isSha(ref) || ref.startsWith('refs/'));
-    await mirrors.fetch(project, { wants, timeoutMs: FETCH_WITHIN_MS, signal });
+    await mirrors.fetch(project, { wants, ...patience });
   } catch (fault) {
-    throw refusalOf(fault, project);
+    throw refusalOf(fault, project, patience.timeoutMs);
   }
   return resolveAll();
 
@@ -105,10 +108,10 @@ async function mustResolve(
   );
 }
 
-function refusalOf(fault: unknown, project: Project): unknown {
+function refusalOf(fault: unknown, project: Project, waitedMs: number): unknown {
   if (!(fault instanceof MirrorFault)) return fault;
   if (fault.kind === 'timeout') {
-    const sentence = `The repository of ${project.name} did not answer within ${FETCH_WITHIN_MS / 1000} seconds.`;
+    const sentence = `The repository of ${project.name} did not answer within ${waitedMs / 1000} seconds.`;
     return new Refusal(
       504,
       'fetch-timed-out',

@@ -15,8 +15,7 @@ import { newId } from '@reprise/server/db/id.ts';
 /** The server that a puppet speaks to, and adds itself at. */
 export interface RunnerHost {
   readonly address: string;
-  // biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what a test is about
-  admin(method: string, path: string, body?: object): Promise<{ status: number; body: any }>;
+  admin<Body>(method: string, path: string, body?: object): Promise<{ status: number; body: Body }>;
 }
 
 export interface Answer<Body> {
@@ -52,7 +51,7 @@ export class PuppetRunner {
     o: { name?: string; labels?: string[] } = {},
   ): Promise<PuppetRunner> {
     const name = o.name ?? `runner-${newId().slice(0, 6)}`;
-    const added = await server.admin('POST', '/api/runners', {
+    const added = await server.admin<{ token: string }>('POST', '/api/runners', {
       name,
       labels: o.labels ?? ['linux'],
     });

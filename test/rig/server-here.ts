@@ -2,6 +2,7 @@ import type { Build } from '@reprise/server/api.ts';
 import { type RunningServer, startServer } from '@reprise/server/app.ts';
 import { parseServerConfig } from '@reprise/server/config.ts';
 import { pino } from 'pino';
+import { deliver, pushPayload } from './github.ts';
 import { makeRepository, type TestRepository } from './repository.ts';
 import { tempDir } from './temp.ts';
 
@@ -11,9 +12,9 @@ const ADMIN_TOKEN = 'the-token-of-the-tests-administrator-0123';
 // biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what a test is about
 export type Body = any;
 
-export interface Answer {
+export interface Answer<Shape = Body> {
   status: number;
-  body: Body;
+  body: Shape;
 }
 
 export interface HereProject {
@@ -70,7 +71,7 @@ export class ServerHere implements AsyncDisposable {
   }
 
   /** A request as the administrator. */
-  async admin(method: string, path: string, body?: object): Promise<Answer> {
+  async admin<Shape = Body>(method: string, path: string, body?: object): Promise<Answer<Shape>> {
     const response = await fetch(`${this.address}${path}`, {
       method,
       headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
@@ -88,6 +89,29 @@ export class ServerHere implements AsyncDisposable {
     const { status, body } = await this.admin('POST', '/api/projects', given);
     if (status !== 201) throw new Error(JSON.stringify(body));
     return { name, repository, head, webhook: body.webhook };
+  }
+
+  /** Delivers GitHub's push of a commit and returns its build's number; `payload` changes what is delivered. */
+  async push(
+    project: HereProject,
+    after: string,
+    o: { branch?: string; payload?: object } = {},
+  ): Promise<number> {
+    const branch = o.branch ?? 'main';
+    const payload = { ...pushPayload({ github: `example/${project.name}`, branch, after }), ...o.payload };
+    const url = `${this.address}/webhooks/github/${project.name}`;
+    const response = await deliver({ secret: project.webhook.secret, url, event: 'push', payload });
+    const answer = (await response.json()) as { builds?: { number: number }[] };
+    const [build] = answer.builds ?? [];
+    if (!build) throw new Error(`${response.status} ${JSON.stringify(answer)}`);
+    return build.number;
+  }
+
+  /** A job's whole log. */
+  async log(project: string, number: number, job: string): Promise<string> {
+    const path = `/api/projects/${project}/builds/${number}/jobs/${job}/log`;
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    return (await fetch(`${this.address}${path}`, { headers })).text();
   }
 
   async build(project: string, number: number): Promise<Build> {
