@@ -64,10 +64,13 @@ export async function git(
     env[`GIT_CONFIG_VALUE_${index}`] = value;
   });
   const where = o.directory === undefined ? [] : [`--git-dir=${o.directory}`];
-  const child = spawn('git', [...where, ...args], { env, cwd: '/', signal: o.signal });
+  // A group of its own, so that what git started ends with it.
+  const child = spawn('git', [...where, ...args], { env, cwd: '/', detached: true });
   const ended = Promise.withResolvers<number>();
   child.on('error', ended.reject);
   child.on('close', (code) => ended.resolve(code ?? 128));
+  const end = () => killGroup(child.pid);
+  o.signal.addEventListener('abort', end, { once: true });
   child.stdin.on('error', () => {
     // git ended without reading all of it; its exit code says why.
   });
@@ -82,9 +85,20 @@ export async function git(
   });
   try {
     const code = await ended.promise;
-    return { code, out, err };
+    if (!o.signal.aborted) return { code, out, err };
+    throw o.signal.reason;
   } catch (error) {
     o.signal.throwIfAborted();
     throw new Error('git could not be started: is it installed on the runner?', { cause: error });
+  } finally {
+    o.signal.removeEventListener('abort', end);
+  }
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended already.
   }
 }

@@ -121,15 +121,30 @@ export class Mirrors {
       if (readRef(path, wanted.keepRef) !== wanted.commit)
         throw new FetchFailed(`The server's mirror of ${wanted.project} has no commit ${wanted.commit}.`);
     }
-    const missing = await this.#missing(path, wanted.tags, signal);
-    const refs = missing.map((object) => `+${object}:refs/reprise/tags/${object}`);
-    // A tag that even the server lost is left out below.
-    if (refs.length > 0) await this.#fetchRefs(path, wanted, refs, signal).catch(ignoreFetchFailed);
-    const lost = new Set(refs.length > 0 ? await this.#missing(path, wanted.tags, signal) : []);
+    const lost = await this.#fetchTags(path, wanted, signal);
     if (lost.size === 0) this.#complete.set(wanted.project, tagList(wanted.tags));
     touch(path);
     const tags = wanted.tags.filter((tag) => !lost.has(tag.object));
     return { objects: join(path, 'objects'), tags, fetched };
+  }
+
+  /** Brings the tags' own objects, which no branch leads to. Returns those that even the server has not. */
+  async #fetchTags(path: string, wanted: Wanted, signal: AbortSignal): Promise<Set<string>> {
+    const missing = new Set(await this.#missing(path, wanted.tags, signal));
+    const lost = new Set<string>();
+    while (missing.size > 0) {
+      const refs = [...missing].map((object) => `+${object}:refs/reprise/tags/${object}`);
+      try {
+        await this.#fetchRefs(path, wanted, refs, signal);
+        break;
+      } catch (error) {
+        // The server names the first that it does not have, and gives nothing then.
+        const unknown = /not our ref ([0-9a-f]{40})/.exec((error as Error).message)?.[1] ?? '';
+        if (!(error instanceof FetchFailed) || !missing.delete(unknown)) throw error;
+        lost.add(unknown);
+      }
+    }
+    return lost;
   }
 
   async #fetchRefs(path: string, wanted: Wanted, refs: string[], signal: AbortSignal): Promise<void> {
@@ -233,10 +248,6 @@ function touch(path: string): void {
 
 function lastUse(path: string): number {
   return statSync(join(path, 'HEAD'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-}
-
-function ignoreFetchFailed(error: unknown): void {
-  if (!(error instanceof FetchFailed)) throw error;
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

@@ -18,8 +18,11 @@ import {
 } from '@reprise/runner/protocol.ts';
 import type { TestRepository } from './repository.ts';
 
-/** What becomes of a request: `lose-answer` does it and cuts the connection, `html` is a proxy's page instead of an answer. */
-export type Fault = 'refuse' | 'lose-answer' | 'html' | 'unavailable' | null;
+/**
+ * What becomes of a request: `refuse` cuts the connection, `lose-answer` does so after the request was carried out, `hang`
+ * never answers, `html` is a proxy's page.
+ */
+export type Fault = 'refuse' | 'lose-answer' | 'hang' | 'html' | 'unavailable' | null;
 
 /** One attempt as the server sees it. */
 export interface ServedAttempt {
@@ -184,6 +187,7 @@ export class ProtocolServer implements AsyncDisposable {
     this.requests.push(what);
     const fault = this.fault(what);
     this.#changed();
+    if (fault === 'hang') return;
     if (fault === 'refuse') return void request.socket.destroy();
     if (fault === 'html')
       return void response.setHeader('content-type', 'text/html').end('<html>Welcome</html>');
