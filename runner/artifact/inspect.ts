@@ -61,7 +61,7 @@ class Inspection {
 
   /** Takes a piece of the uncompressed archive; throws at the first thing that is wrong. */
   take(chunk: Buffer): void {
-    // The parser would keep whatever follows the end in memory.
+    // A piece's worth of padding is usual. The parser ignores it, but would keep any amount of it in memory.
     if (this.#ended) throw new ArtifactProblem('The archive goes on after its end.');
     this.#parser.write(chunk);
     if (this.#problem) throw this.#problem;
