@@ -1,3 +1,4 @@
+import { Cron } from 'croner';
 import { z } from 'zod';
 import { environment } from './environment.schema.ts';
 import { job } from './job.schema.ts';
@@ -29,16 +30,32 @@ export const pullRequest = section('a map with branches or paths', {
     .optional(),
 });
 
+const CRON_RULE = 'must be five fields such as "0 3 * * *": minute, hour, day, month, weekday (in UTC)';
+
+export const schedule = section('a schedule such as { cron: "0 3 * * *", branch: main }', {
+  cron: z
+    .string({ error: CRON_RULE })
+    .max(100, CRON_RULE)
+    .refine(isCron, CRON_RULE)
+    .describe('When: minute, hour, day of the month, month, weekday, in UTC.'),
+  branch: text(255).describe('Whose head is built. Default: the default branch.').optional(),
+});
+
 export const onMap = section(EVENT_RULE, {
   push: push.nullable().optional(),
   pull_request: pullRequest.nullable().optional(),
+  schedule: z
+    .array(schedule, { error: 'must be a list of schedules, such as - { cron: "0 3 * * *", branch: main }' })
+    .min(1, 'must not be an empty list; leave it out instead')
+    .max(64, 'must hold at most 64 schedules')
+    .optional(),
 });
 
-/** `schedule` belongs to the language, but not yet to what this version can do. */
+/** A schedule says when, so it cannot be a mere word. */
 const eventError =
   (rule: string) =>
   ({ input }: { input?: unknown }) =>
-    input === 'schedule' ? 'names schedule, which is not supported by this version of Reprise' : rule;
+    input === 'schedule' ? 'names schedule, which needs a map: schedule: [{ cron: "0 3 * * *" }]' : rule;
 
 const event = z.enum(EVENTS, { error: eventError('must be push or pull_request') });
 
@@ -76,3 +93,13 @@ export const pipelineFile = section('a map that begins with "version: 1" and has
 /** A pipeline file whose shape is right, as it was written. */
 export type PipelineFile = z.infer<typeof pipelineFile>;
 export type JobFile = z.infer<typeof job>;
+
+/** croner also reads seconds and years; the language has the five fields that everybody knows. */
+function isCron(value: string): boolean {
+  if (value.trim().split(/\s+/).length !== 5) return false;
+  try {
+    return new Cron(value, { paused: true, timezone: 'UTC' }).nextRun() !== null;
+  } catch {
+    return false;
+  }
+}

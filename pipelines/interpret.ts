@@ -33,17 +33,19 @@ export function interpret(written: PipelineFile, file: YamlFile): Pipeline {
 function triggers(on: PipelineFile['on']): Triggers {
   const anyPush = { branches: null, tags: null, paths: null };
   const anyPullRequest = { branches: null, paths: null };
-  if (on === undefined) return { push: anyPush, pullRequest: anyPullRequest };
+  if (on === undefined) return { push: anyPush, pullRequest: anyPullRequest, schedules: [] };
   if (typeof on === 'string' || Array.isArray(on)) {
     const events = asList(on);
     return {
       push: events.includes('push') ? anyPush : null,
       pullRequest: events.includes('pull_request') ? anyPullRequest : null,
+      schedules: [],
     };
   }
   return {
     push: on.push === undefined ? null : { ...anyPush, ...lists(on.push) },
     pullRequest: on.pull_request === undefined ? null : { ...anyPullRequest, ...lists(on.pull_request) },
+    schedules: (on.schedule ?? []).map(({ cron, branch }) => ({ cron, branch: branch ?? null })),
   };
 }
 

@@ -13,6 +13,8 @@ export type Network = 'egress' | 'none';
 export interface Triggers {
   push: { branches: string[] | null; tags: string[] | null; paths: string[] | null } | null;
   pullRequest: { branches: string[] | null; paths: string[] | null } | null;
+  /** Five-field cron expressions in UTC; a `branch` of null is the default branch. */
+  schedules: { cron: string; branch: string | null }[];
 }
 
 /** Day-to-day documentation of the application, as written under `app:`. */

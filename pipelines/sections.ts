@@ -1,5 +1,5 @@
 import { environment, health, prepare } from './environment.schema.ts';
-import { app, onMap, pipelineFile, pullRequest, push } from './file.schema.ts';
+import { app, onMap, pipelineFile, pullRequest, push, schedule } from './file.schema.ts';
 import { artifact, job, step } from './job.schema.ts';
 import { didYouMean } from './nearest.ts';
 import type { Path } from './yaml-places.ts';
@@ -19,9 +19,10 @@ const section = (schema: { shape: object }, reserved: string[] = []): Section =>
 const SECTIONS: Readonly<Record<string, Section>> = {
   '': section(pipelineFile),
   app: section(app),
-  on: section(onMap, ['schedule']),
+  on: section(onMap),
   'on.push': section(push),
   'on.pull_request': section(pullRequest),
+  'on.schedule.*': section(schedule),
   'jobs.*': section(job, [
     'secrets',
     'image',

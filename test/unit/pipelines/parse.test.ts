@@ -16,6 +16,7 @@ test('a file that uses the whole language means what it says', () => {
   expect(on).toEqual({
     push: { branches: ['main', 'release/**'], tags: ['v*'], paths: ['!docs/**'] },
     pullRequest: { branches: ['main'], paths: null },
+    schedules: [{ cron: '0 3 * * *', branch: 'main' }],
   });
   expect(env).toEqual({ NODE_ENV: 'test' });
   expect(jobs).toEqual([
@@ -97,6 +98,7 @@ test('the smallest file is built on every push, tag and pull request', () => {
   expect(on).toEqual({
     push: { branches: null, tags: null, paths: null },
     pullRequest: { branches: null, paths: null },
+    schedules: [],
   });
 });
 
@@ -109,9 +111,16 @@ test.each([
   ['[]', { push: null, pullRequest: null }],
   ['{}', { push: null, pullRequest: null }],
   ['{push: }', { push: anyPush, pullRequest: null }],
+  [
+    '{schedule: [{cron: 5 4 * * 1}]}',
+    { push: null, pullRequest: null, schedules: [{ cron: '5 4 * * 1', branch: null }] },
+  ],
   ['{pull_request: {paths: src/**}}', { push: null, pullRequest: { branches: null, paths: ['src/**'] } }],
 ])('on: %s', (on, meaning) => {
-  expect(read(`version: 1\non: ${on}\njobs: {a: {steps: [{run: make}]}}`).on).toEqual(meaning);
+  expect(read(`version: 1\non: ${on}\njobs: {a: {steps: [{run: make}]}}`).on).toEqual({
+    schedules: [],
+    ...meaning,
+  });
 });
 
 test('where a list is expected, one value may be written alone', () => {

@@ -92,9 +92,14 @@ describe('keys of the language that this version cannot carry out', () => {
     },
   );
   test.each([
-    ['{schedule: [{cron: "0 3 * * *"}]}', '2:6: schedule is not supported by this version of Reprise'],
-    ['schedule', '2:5: on names schedule, which is not supported by this version of Reprise'],
-    ['[push, schedule]', '2:12: on[1] names schedule, which is not supported by this version of Reprise'],
+    ['schedule', '2:5: on names schedule, which needs a map: schedule: [{ cron: "0 3 * * *" }]'],
+    ['{schedule: [{cron: "61 3 * * *"}]}', '2:24: cron must be five fields such as "0 3 * * *"'],
+    ['{schedule: [{cron: "0 0 0 3 * * *"}]}', '2:24: cron must be five fields'],
+    ['{schedule: [{cron: "0 0 30 2 *"}]}', '2:24: cron must be five fields'],
+    [
+      '{schedule: [{cron: "0 3 * * *", brunch: x}]}',
+      '2:37: "brunch" is not known in on.schedule[0]; did you mean "branch"?',
+    ],
   ])('on: %s', (on, problem) => expectOnly(atTop(`on: ${on}`), problem));
 });
 
