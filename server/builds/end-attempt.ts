@@ -110,7 +110,13 @@ function attemptStatus({ status }: Ending, cancelRequested: boolean): FinalStatu
 }
 
 async function endSteps(trx: Transaction<Database>, attemptId: string, status: FinalStatus, now: number) {
-  const unfinished = trx.updateTable('steps').where('attempt_id', '=', attemptId);
-  await unfinished.set({ status: 'skipped' }).where('status', '=', 'queued').execute();
-  await unfinished.set({ status, finished_at: now }).where('status', '=', 'running').execute();
+  await trx
+    .updateTable('steps')
+    .set((eb) => ({
+      status: eb.case().when('status', '=', 'queued').then<Status>('skipped').else<Status>(status).end(),
+      finished_at: eb.case().when('status', '=', 'queued').then(null).else(now).end(),
+    }))
+    .where('attempt_id', '=', attemptId)
+    .where('status', 'in', ['queued', 'running'])
+    .execute();
 }

@@ -11,6 +11,7 @@ import {
   SqliteDriver,
 } from 'kysely';
 import { migrate } from './migrate.ts';
+import { rememberStatements } from './remember-statements.ts';
 import type { Database } from './schema.ts';
 
 /** The one writer and a second, read-only connection for lists, so that a long list never holds a write back. */
@@ -29,11 +30,15 @@ export async function openDatabase(file: string): Promise<Databases> {
   const writer = new SQLite(file);
   assertVersion(writer);
   prepare(writer);
-  const db = new Kysely<Database>({ dialect: new ImmediateSqliteDialect({ database: writer }) });
+  const db = new Kysely<Database>({
+    dialect: new ImmediateSqliteDialect({ database: rememberStatements(writer) }),
+  });
   await migrate(db);
   const reading = new SQLite(file, { readonly: true });
   reading.pragma('busy_timeout = 5000');
-  const reader = new Kysely<Database>({ dialect: new SqliteDialect({ database: reading }) });
+  const reader = new Kysely<Database>({
+    dialect: new SqliteDialect({ database: rememberStatements(reading) }),
+  });
   return {
     db,
     reader,
