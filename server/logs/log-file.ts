@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Refusal } from '../http/refusal.ts';
 import { indexChunk, RECORD, readRecords, SEGMENT } from './line-index.ts';
 
@@ -20,7 +21,7 @@ export class LogFile {
   records = 0;
   endsInNewline = true;
   /** Of bytes 0 to `size`; null after a restart, until somebody asks. */
-  #hash: Hash | null = null;
+  #hash: Hash | null = createHash('sha256');
 
   private constructor(log: FileHandle, index: FileHandle) {
     this.log = log;
@@ -29,21 +30,22 @@ export class LogFile {
 
   /** Opens both files, and indexes whatever of the log its index lacks. Null where there is no log and none is made. */
   static async open(path: string, { create }: { create: boolean }): Promise<LogFile | null> {
-    const flags = constants.O_RDWR | constants.O_NOFOLLOW;
-    const log = await open(path, create ? flags | constants.O_CREAT : flags, 0o600).catch(nullIfMissing);
+    const log = await (create ? openNew(path) : open(path, OPEN).catch(nullIfMissing));
     if (!log) return null;
-    try {
-      const index = await open(indexPath(path), flags | constants.O_CREAT, 0o600);
-      const file = new LogFile(log, index);
-      await file.#load().catch(async (error) => {
-        await index.close();
-        throw error;
-      });
-      return file;
-    } catch (error) {
-      await log.close();
-      throw error;
-    }
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => log.close());
+    const { size, mtimeMs } = await log.stat();
+    // The index of an empty log is empty, whatever a crash may have left in it.
+    const index = await open(
+      indexPath(path),
+      OPEN | constants.O_CREAT | (size === 0 ? constants.O_TRUNC : 0),
+      0o600,
+    );
+    undo.defer(() => index.close());
+    const file = new LogFile(log, index);
+    if (size > 0) await file.#load(size, Math.floor(mtimeMs));
+    undo.move();
+    return file;
   }
 
   /** Lines, counting a last one without a newline. */
@@ -85,23 +87,25 @@ export class LogFile {
 
   /** Forgets everything, so that the log can be written again from its beginning. */
   async reset(): Promise<void> {
-    await this.log.truncate(0);
     await this.index.truncate(0);
-    await this.#load();
+    await this.log.truncate(0);
+    this.size = 0;
+    this.newlines = 0;
+    this.records = 0;
+    this.endsInNewline = true;
+    this.#hash = createHash('sha256');
   }
 
   async close(): Promise<void> {
     await Promise.all([this.log.close(), this.index.close()]);
   }
 
-  async #load(): Promise<void> {
-    const { size, mtimeMs } = await this.log.stat();
+  async #load(size: number, changedAt: number): Promise<void> {
     const last = await this.#lastRecord(size);
     this.size = size;
     this.newlines = last.newlines;
-    this.endsInNewline = true;
-    this.#hash = size === 0 ? createHash('sha256') : null;
-    await this.#catchUp(last, Math.floor(mtimeMs));
+    this.#hash = null;
+    await this.#catchUp(last, changedAt);
   }
 
   /** Cuts off records beyond the log's end (it was cut, the index was not); the last one left, if any. */
@@ -153,6 +157,17 @@ export class LogFile {
       at += bytesRead;
     }
   }
+}
+
+const OPEN = constants.O_RDWR | constants.O_NOFOLLOW;
+
+/** Opens a log, made when missing. Its directory mostly is there. */
+async function openNew(path: string): Promise<FileHandle> {
+  const opening = () => open(path, OPEN | constants.O_CREAT, 0o600);
+  const file = await opening().catch(nullIfMissing);
+  if (file) return file;
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  return opening();
 }
 
 interface IndexEnd {

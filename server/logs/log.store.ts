@@ -1,6 +1,6 @@
 import { createReadStream, mkdirSync } from 'node:fs';
-import { mkdir, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type LineQuery, type Lines, lineAt, readLines } from './lines.ts';
 import { indexPath, LogFile, nullIfMissing } from './log-file.ts';
@@ -187,10 +187,8 @@ export class LogStore implements AsyncDisposable {
     this.#open.set(attempt, log);
   }
 
-  async #openFile(attempt: string, create: boolean): Promise<LogFile | null> {
-    const path = this.#path(attempt);
-    if (create) await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    return LogFile.open(path, { create });
+  async #openFile(attempt: string, create: boolean): OpenLog['file'] {
+    return LogFile.open(this.#path(attempt), { create });
   }
 
   #closeIdle(idleMs: number, only?: string): void {
