@@ -1,3 +1,4 @@
+import { Refusal } from '../http/refusal.ts';
 import { MirrorFault } from './fault.ts';
 
 /** What a fetch is to bring at least. `all`: every branch and tag. */
@@ -43,7 +44,7 @@ export class FetchQueue {
 
   /** Settles with the fetch that began after this call. The caller's own patience ends only its own waiting. */
   ask(wants: Wants, patience: Patience): Promise<Refused> {
-    if (this.#closed) return Promise.reject(new Error('The mirrors are closed.'));
+    if (this.#closed) return Promise.reject(stopping());
     const open = this.#next && !this.#next.controller.signal.aborted ? this.#next : null;
     const group = open ?? this.#enqueue();
     group.wants.all ||= wants.all;
@@ -61,8 +62,8 @@ export class FetchQueue {
   /** Ends what runs, refuses what comes. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#next?.controller.abort(new Error('The server is stopping.'));
-    this.#current?.controller.abort(new Error('The server is stopping.'));
+    this.#next?.controller.abort(stopping());
+    this.#current?.controller.abort(stopping());
     await this.#chain;
   }
 
@@ -81,6 +82,11 @@ export class FetchQueue {
     }).then(group.done.resolve, group.done.reject);
     return group;
   }
+}
+
+/** Why a fetch ends, or does not begin, when the server does. */
+export function stopping(): Refusal {
+  return new Refusal(503, 'unavailable', 'The server is stopping. Try again when it is back.');
 }
 
 class Group {

@@ -7,7 +7,7 @@ import type { SshFiles } from './access.ts';
 import { makeBare, replaceFile } from './bare.ts';
 import { MirrorFault } from './fault.ts';
 import { fetchWants } from './fetch.ts';
-import { FetchQueue, type Patience, type Refused, type Turn, type Wants } from './fetch-queue.ts';
+import { FetchQueue, type Patience, type Refused, stopping, type Turn, type Wants } from './fetch-queue.ts';
 import { type Git, gitIn } from './git.ts';
 import { remake } from './remake.ts';
 import { clearLeftovers, needsTidying, tidy } from './tidy.ts';
@@ -45,6 +45,7 @@ export class Mirror {
   #project: Project | null = null;
   #isPrepared = false;
   #allFetchedAt = Number.NEGATIVE_INFINITY;
+  #allFetchedFrom = '';
   #headLearntAt = Number.NEGATIVE_INFINITY;
   #remadeAt = Number.NEGATIVE_INFINITY;
 
@@ -60,9 +61,9 @@ export class Mirror {
     return this.#queue.ask(wants, { ...patience, what: project.clone_url });
   }
 
-  /** Milliseconds since every branch and tag was last fetched; endless before. */
-  get age(): number {
-    return performance.now() - this.#allFetchedAt;
+  /** Milliseconds since every branch and tag was last fetched from where the project is now; endless before. */
+  ageFor(project: Project): number {
+    return project.clone_url === this.#allFetchedFrom ? performance.now() - this.#allFetchedAt : Infinity;
   }
 
   /** Whether there is anything to read. */
@@ -87,7 +88,7 @@ export class Mirror {
 
   /** Ends what is under way; nothing can be fetched afterwards. */
   async close(): Promise<void> {
-    this.#closing.abort(new Error('The server is stopping.'));
+    this.#closing.abort(stopping());
     await this.#queue.close();
   }
 
@@ -116,7 +117,7 @@ export class Mirror {
       if (limit.aborted) throw new MirrorFault('timeout', `Fetching ${project.clone_url} took too long.`);
       throw error;
     });
-    if (wants.all) this.#allFetchedAt = startedAt;
+    if (wants.all) [this.#allFetchedAt, this.#allFetchedFrom] = [startedAt, project.clone_url];
     void this.#queue
       .alone(() => this.#tidy())
       .catch((error) => this.#o.log.warn({ err: error }, 'tidying failed'));

@@ -245,7 +245,7 @@ export class Mirrors {
     }
     const all = !named || named.length === 0 || named.length < (o.wants?.length ?? 0);
     const mirror = this.#mirror(project);
-    if (all && named === undefined && mirror.age < (o.maxAgeMs ?? 0)) return new Set();
+    if (all && named === undefined && mirror.ageFor(project) < (o.maxAgeMs ?? 0)) return new Set();
     const patience = { signal: o.signal, timeoutMs: o.timeoutMs ?? BACKGROUND_MS };
     return mirror.fetch(project, { all, names: new Set(named) }, patience);
   }
