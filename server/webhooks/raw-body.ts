@@ -3,26 +3,30 @@ import { Refusal } from '../http/refusal.ts';
 
 const MIB = 1024 ** 2;
 
-/** Bodies up to this size are always taken; larger ones share `MOST_LARGE`. */
-const SMALL = MIB;
-/** Bytes of large bodies held at once: strangers who send many of them cannot fill the memory. */
-const MOST_LARGE = 100 * MIB;
+export interface BodyLimits {
+  /** Bytes of one body. */
+  limit: number;
+  timeoutMs: number;
+  /** A body is read up to this size in any case; what is larger counts as held. */
+  small: number;
+  /** Bytes held of all larger bodies together: strangers who send many of them cannot fill the memory. */
+  mostHeld: number;
+}
 
 /**
- * Reads requests' bytes as sent, each at most `limit` of them within `timeoutMs`. Compressed bodies are refused, never
- * inflated. What is over the limit is read and dropped, so that the sender, who is still writing, sees the answer; but no
- * more than the limit once again, and not beyond the time: then the connection is cut.
+ * Reads requests' bytes as sent, within `limits`. Compressed bodies are refused, never inflated. What is over the limit is
+ * read and dropped, so that the sender, who is still writing, sees the answer; but no more than the limit once again, and
+ * not beyond the time: then the connection is cut.
  */
-export function rawBodyReader({ limit, timeoutMs }: { limit: number; timeoutMs: number }) {
-  const held = { large: 0 };
-  return async (request: IncomingMessage): Promise<Buffer> => {
-    const body = new Body(request, limit, held);
+export function rawBodyReader(limits: BodyLimits): (request: IncomingMessage) => Promise<Buffer> {
+  const held = { bytes: 0 };
+  return async (request) => {
+    const body = new Body(request, limits, held);
     const timer = setTimeout(() => {
-      body.refuse(
-        new Refusal(408, 'bad-request', `The body did not arrive within ${timeoutMs / 1000} seconds.`),
-      );
+      const seconds = limits.timeoutMs / 1000;
+      body.refuse(new Refusal(408, 'bad-request', `The body did not arrive within ${seconds} seconds.`));
       endSoon(request);
-    }, timeoutMs);
+    }, limits.timeoutMs);
     try {
       return await body.read();
     } finally {
@@ -34,17 +38,17 @@ export function rawBodyReader({ limit, timeoutMs }: { limit: number; timeoutMs: 
 
 class Body {
   readonly #request: IncomingMessage;
-  readonly #limit: number;
-  readonly #held: { large: number };
+  readonly #limits: BodyLimits;
+  readonly #held: { bytes: number };
   readonly #done = Promise.withResolvers<Buffer>();
   #chunks: Buffer[] = [];
   #size = 0;
-  #large = 0;
+  #counted = 0;
   #refusal: Refusal | null = null;
 
-  constructor(request: IncomingMessage, limit: number, held: { large: number }) {
+  constructor(request: IncomingMessage, limits: BodyLimits, held: { bytes: number }) {
     this.#request = request;
-    this.#limit = limit;
+    this.#limits = limits;
     this.#held = held;
   }
 
@@ -75,8 +79,8 @@ class Body {
 
   release(): void {
     this.#chunks = [];
-    this.#held.large -= this.#large;
-    this.#large = 0;
+    this.#held.bytes -= this.#counted;
+    this.#counted = 0;
   }
 
   #take(chunk: Buffer): void {
@@ -87,26 +91,26 @@ class Body {
       return;
     }
     this.release();
-    if (this.#size <= 2 * this.#limit) return;
+    if (this.#size <= 2 * this.#limits.limit) return;
     this.#done.reject(this.#refusal);
     endSoon(this.#request);
   }
 
   #whyNot(bytes: number): Refusal | null {
-    if (this.#size > this.#limit) {
-      const most = `${this.#limit / MIB} MiB, the most GitHub sends`;
-      return new Refusal(413, 'too-large', `The body is larger than ${most}.`);
+    const { limit, small, mostHeld } = this.#limits;
+    if (this.#size > limit) {
+      return new Refusal(413, 'too-large', `The body is larger than ${limit / MIB} MiB.`);
     }
-    if (this.#size <= SMALL) return null;
-    if (this.#held.large + bytes > MOST_LARGE) {
+    if (this.#size <= small) return null;
+    if (this.#held.bytes + bytes > mostHeld) {
       return new Refusal(
         503,
         'unavailable',
         'Too many large bodies arrive at once. Send this one again later.',
       );
     }
-    this.#held.large += bytes;
-    this.#large += bytes;
+    this.#held.bytes += bytes;
+    this.#counted += bytes;
     return null;
   }
 }

@@ -12,32 +12,36 @@ export interface Receipt {
   ignored: string | null;
 }
 
+/** A verified delivery for the projects of its repository. */
 export interface Received {
   /** `X-GitHub-Delivery`: the same again on a redelivery. */
   guid: string;
   event: GithubEvent;
+  projects: readonly Pick<Project, 'id' | 'name'>[];
   now: number;
 }
 
 /**
- * Records a verified delivery and, in the same transaction, its build's row for each project: when this resolves, both are
- * on disk. A repeat, or a twin under another id, makes no second build and is told the first one's number.
+ * Records deliveries and, in the same transaction, their builds' rows for each project: when this resolves, all of it is on
+ * disk. A repeat, or a twin under another id, makes no second build and is told the first one's number.
  */
-export async function receive(
-  db: Kysely<Database>,
-  projects: readonly Pick<Project, 'id' | 'name'>[],
-  received: Received,
-): Promise<Receipt> {
+export async function receive(db: Kysely<Database>, batch: readonly Received[]): Promise<Receipt[]> {
   return db.transaction().execute(async (trx) => {
-    const receipt: Receipt = { isNew: false, builds: [], ignored: null };
-    for (const project of projects) {
-      const { isNew, numbers, ignored } = await receiveFor(trx, project.id, received);
-      receipt.isNew ||= isNew;
-      receipt.ignored ??= ignored;
-      receipt.builds.push(...numbers.map((number) => ({ project: project.name, number })));
-    }
-    return receipt;
+    const receipts: Receipt[] = [];
+    for (const received of batch) receipts.push(await receiveOne(trx, received));
+    return receipts;
   });
+}
+
+async function receiveOne(trx: Transaction<Database>, received: Received): Promise<Receipt> {
+  const receipt: Receipt = { isNew: false, builds: [], ignored: null };
+  for (const project of received.projects) {
+    const { isNew, numbers, ignored } = await receiveFor(trx, project.id, received);
+    receipt.isNew ||= isNew;
+    receipt.ignored ??= ignored;
+    receipt.builds.push(...numbers.map((number) => ({ project: project.name, number })));
+  }
+  return receipt;
 }
 
 interface Outcome {

@@ -1,17 +1,19 @@
-import express, { type Request, type Router } from 'express';
+import express, { type Request, type Response, type Router } from 'express';
 import { announceNew } from '../builds/announce.ts';
 import type { Project } from '../db/schema.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
 import { purposes } from '../vault.ts';
 import { type GithubEvent, readEvent } from './event.ts';
+import { gather } from './gather.ts';
 import { malformed, parsePayload } from './payload.ts';
 import { rawBodyReader } from './raw-body.ts';
-import { receive } from './receive.ts';
+import { type Receipt, type Received, receive } from './receive.ts';
 import { isSignedBy } from './signature.ts';
 
 /** GitHub sends no larger payload, and gives up on an answer after ten seconds (docs.github.com, "Best practices"). */
-const LIMITS = { limit: 25 * 1024 ** 2, timeoutMs: 10_000 };
+const MIB = 1024 ** 2;
+const LIMITS = { limit: 25 * MIB, timeoutMs: 10_000, small: MIB, mostHeld: 100 * MIB };
 
 /** What of the server a webhook touches. */
 type Needed = Pick<Services, 'config' | 'db' | 'reader' | 'live' | 'log' | 'now' | 'planner' | 'vault'>;
@@ -23,18 +25,20 @@ type Known = Pick<Project, 'id' | 'name' | 'github' | 'webhook_secret'>;
  */
 export function githubWebhooks(services: Needed): Router {
   const readBody = rawBodyReader(LIMITS);
+  const keep = gather((batch: Received[]) => receive(services.db, batch));
+  const secretOf = openedSecrets(services);
   const router = express.Router();
   router.post('/webhooks/github/:project', async (request, response) => {
     const body = await readBody(request);
     const project = await projectByName(services, request.params.project);
     // An unknown project costs the same check as a known one, against a secret that nobody has.
-    const secret = project ? openSecret(services, project) : UNKNOWN;
+    const secret = project ? secretOf(project) : UNKNOWN;
     const signed = isSignedBy(secret, body, request.get('x-hub-signature-256'));
     if (!project || !signed) throw notSigned(services, request, project ? 'signature' : 'unknown project');
     const { guid, event } = readDelivery(request, body);
     refuseForeignRepository(project, event);
-    const { status, answer } = await record(services, [project], guid, event);
-    response.status(status).json(answer);
+    const receipt = await keep({ guid, event, projects: [project], now: services.now() });
+    respond(services, response, { guid, event, receipt });
   });
   router.post('/webhooks/github', async (request, response) => {
     const body = await readBody(request);
@@ -47,8 +51,8 @@ export function githubWebhooks(services: Needed): Router {
     if (event.repository !== null && projects.length === 0) {
       throw notSigned(services, request, `no project has the repository ${event.repository}`);
     }
-    const { status, answer } = await record(services, projects, guid, event);
-    response.status(status).json(answer);
+    const receipt = await keep({ guid, event, projects, now: services.now() });
+    respond(services, response, { guid, event, receipt });
   });
   return router;
 }
@@ -71,22 +75,20 @@ function header(request: Request, name: string): string {
   throw malformed(name, value === undefined ? 'is missing among the headers' : 'is not what GitHub sends');
 }
 
-async function record(
+function respond(
   services: Needed,
-  projects: readonly Known[],
-  guid: string,
-  event: GithubEvent,
-): Promise<{ status: number; answer: object }> {
-  const { isNew, builds, ignored } = await receive(services.db, projects, {
-    guid,
-    event,
-    now: services.now(),
-  });
+  response: Response,
+  { guid, event, receipt }: { guid: string; event: GithubEvent; receipt: Receipt },
+): void {
+  const { isNew, builds, ignored } = receipt;
   services.live.changed('deliveries');
   if (isNew) announceNew(services, builds);
-  if (builds.length > 0) return { status: isNew ? 202 : 200, answer: { delivery: guid, builds } };
+  if (builds.length > 0) {
+    response.status(isNew ? 202 : 200).json({ delivery: guid, builds });
+    return;
+  }
   const why = ignored ?? ('ignored' in event.outcome ? event.outcome.ignored : 'No project builds this.');
-  return { status: 200, answer: { delivery: guid, ignored: why } };
+  response.json({ delivery: guid, ignored: why });
 }
 
 /** The secret proves the project; that the payload is about that project's repository must be proved as well. */
@@ -111,8 +113,20 @@ function notSigned({ log }: Needed, request: Request, why: string): Refusal {
   );
 }
 
-function openSecret({ vault }: Needed, project: Known): string {
-  return vault.open(project.webhook_secret, purposes.webhookSecret(project.id));
+/** More projects than this and their secrets are opened anew now and then. */
+const MOST_OPENED = 1000;
+
+/** Opens each sealed secret once: a rotated one is sealed anew, and so is another text. */
+function openedSecrets({ vault }: Needed): (project: Known) => string {
+  const opened = new Map<string, string>();
+  return ({ id, webhook_secret: sealed }) => {
+    const held = opened.get(sealed);
+    if (held !== undefined) return held;
+    const secret = vault.open(sealed, purposes.webhookSecret(id));
+    if (opened.size >= MOST_OPENED) opened.clear();
+    opened.set(sealed, secret);
+    return secret;
+  };
 }
 
 function projectByName({ reader }: Needed, name: string): Promise<Known | undefined> {
