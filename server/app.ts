@@ -53,6 +53,7 @@ export async function startServer(given: ServerConfig, log: Logger): Promise<Run
   const authenticate = makeAuthenticate(config, db);
   const listening = { address: '' };
   const services = buildServices({ config, log, db, reader, authenticate, listening });
+  undo.defer(() => services.logs.close());
   const state = { ready: false };
   const http = createServer(buildApp(services, authenticate, state));
   // A blob may take an hour to arrive; a header may not.
