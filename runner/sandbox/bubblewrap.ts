@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram, readProgram } from '../process.ts';
+import { advice } from './advice.ts';
 import type { SystemFiles } from './bubblewrap-arguments.ts';
 import { closeInheritedDescriptors } from './descriptors.ts';
 import { makeOutputPipe } from './output-pipe.ts';
@@ -12,6 +13,7 @@ import type { Sandbox, SandboxOptions, SandboxResult, SandboxSpec, Slot } from '
 import { slotOwner } from './slot-owner.ts';
 import { systemCallFilter } from './system-calls.ts';
 import { systemFiles } from './system-files.ts';
+import { walkableRoots } from './walkable-roots.ts';
 
 /** What a machine lacks for steps to be confined; the message says what to do about it. */
 export class SandboxUnavailable extends Error {}
@@ -62,8 +64,7 @@ class Bubblewrap implements Sandbox {
     chmodSync(options.stateDir, 0o711);
     this.#system = systemFiles(join(options.stateDir, 'etc'), options.roots);
     this.#seccompFile = writeFilter(join(options.stateDir, 'system-calls.bpf'));
-    // The longest first, since the first that matches is taken.
-    this.#roots = [...new Set([...options.roots, options.stateDir])].sort((a, b) => b.length - a.length);
+    this.#roots = [...options.roots, options.stateDir];
   }
 
   describe(): string {
@@ -75,7 +76,8 @@ class Bubblewrap implements Sandbox {
   }
 
   async openSlot(number: number): Promise<Slot> {
-    const base = chooseBase(this.#roots, existsSync);
+    const roots = walkableRoots(this.#roots);
+    const base = chooseBase(roots, existsSync);
     if (this.#asRoot && base === null)
       throw new SandboxUnavailable(
         "none of /mnt, /media, /srv, /opt and /home is free of the runner's data and mounts.",
@@ -87,7 +89,7 @@ class Bubblewrap implements Sandbox {
       programs: this.#programs,
       asRoot: this.#asRoot,
       owner,
-      roots: this.#roots,
+      roots,
       base: base ?? '',
     };
     const slot = new BubblewrapSlot(number, owner, outputPipe, () => Place.open(options));
@@ -142,8 +144,12 @@ class BubblewrapSlot implements Slot {
   async place(): Promise<Place> {
     if (this.#place?.isOpen) return this.#place;
     await this.#place?.close();
-    this.#place = await this.#open();
-    return this.#place;
+    try {
+      this.#place = await this.#open();
+      return this.#place;
+    } catch (error) {
+      throw new SandboxUnavailable(advice((error as Error).message), { cause: error });
+    }
   }
 
   async use(work: (place: Place) => Promise<SandboxResult>): Promise<SandboxResult> {

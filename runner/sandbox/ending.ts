@@ -9,6 +9,8 @@ import type { SandboxSpec } from './sandbox.ts';
 export interface Exit {
   code: number | null;
   signal: NodeJS.Signals | null;
+  /** The program could not even be started. */
+  error: Error | null;
 }
 
 /**
@@ -30,11 +32,11 @@ export class Ending {
     const end = async () => {
       grace = setTimeout(() => this.kill(), spec.killGraceMs);
       await firstKnown;
-      if (await status.says('begun')) this.#terminate();
+      if (await status.says('begun')) await this.#terminate();
     };
     if (spec.signal.aborted) void end();
     else spec.signal.addEventListener('abort', end, { once: true });
-    this.over = this.#wait().finally(() => {
+    this.over = this.#wait(firstKnown).finally(() => {
       clearTimeout(grace);
       spec.signal.removeEventListener('abort', end);
     });
@@ -52,10 +54,12 @@ export class Ending {
     else this.#child.kill('SIGKILL');
   }
 
-  async #wait(): Promise<Exit> {
-    const { promise, resolve, reject } = Promise.withResolvers<Exit>();
-    this.#child.once('error', reject).once('exit', (code, signal) => resolve({ code, signal }));
+  async #wait(firstKnown: Promise<void>): Promise<Exit> {
+    const { promise, resolve } = Promise.withResolvers<Exit>();
+    this.#child.once('error', (error) => resolve({ code: null, signal: null, error }));
+    this.#child.once('exit', (code, signal) => resolve({ code, signal, error: null }));
     const exit = await promise;
+    await firstKnown;
     // When bubblewrap itself was killed, the kernel is still killing what is inside.
     while (this.#stillThere()) await new Promise((again) => setTimeout(again, 1));
     return exit;
@@ -67,7 +71,7 @@ export class Ending {
     let text = '';
     jsonStatus.setEncoding('utf8').on('data', (part) => {
       text += part;
-      const pid = Number(/"child-pid":\s*(\d+)/.exec(text)?.[1] ?? 0);
+      const pid = Number(/"child-pid":\s*(\d+)\D/.exec(text)?.[1] ?? 0);
       if (pid === 0 || this.#first) return;
       this.#first = { pid, startTime: processState(pid)?.startTime ?? '' };
       resolve();
@@ -83,12 +87,20 @@ export class Ending {
     return now !== null && now.startTime === this.#first.startTime && now.state !== 'Z' && now.state !== 'X';
   }
 
-  /** To every process group that the first process or one of its children leads or belongs to; it ignores TERM itself. */
-  #terminate(): void {
-    if (!this.#first || !this.#stillThere()) return;
-    const { pid } = this.#first;
-    const groups = new Set([pid, ...childrenOf(pid)].map((each) => processState(each)?.group ?? 0));
-    for (const group of groups) if (group > 1) kill(-group, 'SIGTERM');
+  /**
+   * To the process groups of the first process's children, orphans among them. The first one itself ignores TERM; between
+   * its commands it has no child for a moment, and the step that it is about to start must not miss the signal.
+   */
+  async #terminate(): Promise<void> {
+    while (this.#first && this.#stillThere()) {
+      const children = childrenOf(this.#first.pid)
+        .map(processState)
+        .filter((child) => child !== null && child.state !== 'Z');
+      const groups = new Set(children.map((child) => child?.group ?? 0).filter((group) => group > 1));
+      for (const group of groups) kill(-group, 'SIGTERM');
+      if (groups.size > 0) return;
+      await new Promise((again) => setTimeout(again, 1));
+    }
   }
 }
 
@@ -108,7 +120,7 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    // It ended in between.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    // It ended in between, or nothing is left of the group but what is not ours.
+    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }

@@ -26,7 +26,7 @@ export async function probeSandbox(
     }
     return { ok: true };
   } catch (error) {
-    return { ok: false, why: advice((error as Error).message) };
+    return { ok: false, why: (error as Error).message };
   } finally {
     await slot?.close();
   }

@@ -104,7 +104,8 @@ interface Facts {
 }
 
 async function judge({ ending, status, complaint, spec }: Facts): Promise<SandboxResult> {
-  const { code, signal } = await ending.over;
+  const { code, signal, error } = await ending.over;
+  if (error) return { kind: 'broken', why: error.message };
   if (ending.killed) return { kind: 'signalled', signal: 'SIGKILL' };
   if (code === null) return { kind: 'signalled', signal: signal ?? 'SIGKILL' };
   if (!status.includes('begun\n'))

@@ -122,7 +122,7 @@ export async function sandboxRig(): Promise<SandboxRig> {
 }
 
 export function attemptDirectories(directory: string, { owner }: Slot) {
-  mkdirSync(directory, { mode: 0o711 });
+  mkdirSync(directory, { recursive: true, mode: 0o711 });
   const make = (name: string) => {
     mkdirSync(`${directory}/${name}`);
     if (owner) chownSync(`${directory}/${name}`, owner.uid, owner.gid);
