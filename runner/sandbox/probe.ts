@@ -44,8 +44,8 @@ async function look(
     ...attemptDirectories(directory, slot),
     readOnly: [],
     writable: [],
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/home/build', HOST_NAMESPACES: hostNamespaces() },
-    argv: ['/bin/sh', '-c', LOOK_AROUND],
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/home/build' },
+    argv: ['/bin/sh', '-c', LOOK_AROUND, 'look-around', hostNamespaces()],
     cwd: '/workspace',
     network,
     onOutput: (chunk) => {
@@ -90,7 +90,7 @@ function hostNamespaces(): string {
 const LOOK_AROUND = `
 [ "$(id -u) $(id -g) $(id -G)" = '1000 1000 1000' ] || echo "they are user $(id)"
 for kind in ${NAMESPACES.join(' ')}; do
-  case " $HOST_NAMESPACES " in *" $(readlink /proc/self/ns/$kind) "*) echo "they share the host's $kind namespace" ;; esac
+  case " $1 " in *" $(readlink /proc/self/ns/$kind) "*) echo "they share the host's $kind namespace" ;; esac
 done
 for path in /etc/shadow /etc/ssl/private /root /var /run /srv /boot /sys; do
   [ ! -e $path ] || echo "they see $path"
@@ -98,7 +98,7 @@ done
 ls /proc/1/fd >/workspace/descriptors
 [ "$(tr '\\n' ' ' </workspace/descriptors)" = '0 1 2 ' ] || echo "the runner's descriptors are open: $(cat /workspace/descriptors)"
 for name in $(tr '\\0' '\\n' </proc/1/environ | cut -d= -f1); do
-  case $name in PATH | HOME | HOST_NAMESPACES | PWD) ;; *) echo "the variable $name is visible" ;; esac
+  case $name in PATH | HOME | PWD) ;; *) echo "the variable $name is visible" ;; esac
 done
 for path in / /usr /etc /dev; do
   (: >$path/probe) 2>/dev/null && echo "$path can be written"

@@ -2,7 +2,7 @@
  * A program that does what a runner does with its sandbox and nothing else, for tests that need one as a process of its own: to be
  * killed, to be another user, to have inherited something. `node small-runner.ts DIRECTORY SCRIPT [COMMAND BETWEEN]`
  *
- * Prints the step's output and, last, its result as a line of JSON; or what the sandbox's probe found wrong. With a third argument that command runs on the
+ * Prints the step's output and, last, its result as a line of JSON; or why there is no sandbox. With a third argument that command runs on the
  * host with the place's process as `$PLACE`, and then the script once more.
  */
 import { execFileSync } from 'node:child_process';
@@ -12,12 +12,10 @@ import { attemptDirectories, STEP_ENV } from './rig.ts';
 
 const [directory = '', script = '', between] = process.argv.slice(2);
 mkdirSync(directory, { recursive: true, mode: 0o711 });
-const sandbox = await openSandbox('auto', { roots: [directory], stateDir: `${directory}/sandbox` });
+const options = { roots: [directory], stateDir: `${directory}/sandbox` };
+const sandbox = await openSandbox('auto', options).catch((error: Error) => refuse(error.message));
 const found = await sandbox.probe();
-if (!found.ok) {
-  writeSync(1, found.why);
-  process.exit(1);
-}
+if (!found.ok) refuse(found.why);
 const slot = await sandbox.openSlot(0);
 const attempt = attemptDirectories(`${directory}/attempt`, slot);
 
@@ -47,6 +45,11 @@ if (between !== undefined) {
   await run();
 }
 await sandbox.close();
+
+function refuse(why: string): never {
+  writeSync(1, why);
+  process.exit(1);
+}
 
 function isChildNamed(pid: string, name: string): boolean {
   try {
