@@ -29,24 +29,23 @@ export async function sendBytes(
   { request, response }: { request: Request; response: Response },
   { size, headers, etag, open }: SentContent,
 ): Promise<typeof STREAMED> {
+  const all = { ...headers, ...INERT_HEADERS, 'Accept-Ranges': 'bytes', ...(etag && { ETag: etag }) };
+  if (etag && matches(request.get('If-None-Match'), etag)) {
+    response.status(304).set(all).end();
+    return STREAMED;
+  }
   const range = askedFor(request, size, etag);
   if (range === 'unsatisfiable') {
     response.set('Content-Range', `bytes */${size}`);
-    throw new Refusal(416, 'range-not-satisfiable', `There are ${size} bytes; none of the range asked for.`, {
-      size,
-    });
-  }
-  response.set({ ...headers, ...INERT_HEADERS, 'Accept-Ranges': 'bytes' });
-  if (etag) response.set('ETag', etag);
-  if (etag && matches(request.get('If-None-Match'), etag)) {
-    response.status(304).end();
-    return STREAMED;
+    const sentence = `There are ${size} bytes; none of the range asked for.`;
+    throw new Refusal(416, 'range-not-satisfiable', sentence, { size });
   }
   const { start, end } = range ?? { start: 0, end: size };
+  // Opened before a header is set: what cannot be opened is a problem answer with none of these.
   const stream = request.method === 'HEAD' || start === end ? null : await open({ start, end });
-  response.set('Content-Length', String(end - start));
+  response.set({ ...all, 'Content-Length': String(end - start) });
   if (range) response.status(206).set('Content-Range', `bytes ${start}-${end - 1}/${size}`);
-  if (stream) await sendAll(stream, response);
+  if (stream) await sendAll(stream, { response, length: end - start });
   else response.end();
   return STREAMED;
 }
@@ -63,10 +62,20 @@ function matches(header: string | undefined, etag: string): boolean {
   return header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
 }
 
-async function sendAll(stream: Readable, response: Response): Promise<void> {
+async function sendAll(stream: Readable, o: { response: Response; length: number }): Promise<void> {
   try {
-    await pipeline(stream, response);
+    await pipeline(stream, (bytes) => exactly(bytes, o.length), o.response);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
+}
+
+/** A client that was promised more than came would wait for the rest: the connection is cut instead. */
+async function* exactly(stream: AsyncIterable<Buffer>, length: number): AsyncGenerator<Buffer> {
+  let left = length;
+  for await (const bytes of stream) {
+    left -= bytes.length;
+    yield bytes;
+  }
+  if (left > 0) throw new Error(`The last ${left} of ${length} bytes were gone when they were to be sent.`);
 }

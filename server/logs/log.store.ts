@@ -96,6 +96,17 @@ export class LogStore implements AsyncDisposable {
     return createReadStream(this.#path(attempt), { start, end: end - 1, highWaterMark: 256 * 1024 });
   }
 
+  /**
+   * Fills `into` with the bytes from `start` on; returns how many there were. For those who read again and again: it
+   * allocates nothing, and the file stays open.
+   */
+  async readInto(attempt: string, into: Buffer, start: number): Promise<number> {
+    return this.#read(attempt, 0, async (file) => {
+      const length = Math.max(0, Math.min(into.length, file.size - start));
+      return length === 0 ? 0 : (await file.log.read(into, 0, length, start)).bytesRead;
+    });
+  }
+
   /** Some lines, and how many there are; found through the index, wherever they are. */
   async lines(attempt: string, query: LineQuery): Promise<Lines> {
     return this.#read(attempt, { lines: [], total: 0 }, (file) => readLines(file, query));
