@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { removeTree } from './attempt-directory.ts';
 
 /** The runner's data directory, held by this process alone. */
 export interface DataDir {
@@ -32,7 +33,7 @@ export async function openDataDir(path: string): Promise<DataDir> {
   // 0711: steps' users pass through to their own workspace and list nothing.
   mkdirSync(path, { recursive: true, mode: 0o711 });
   const lock = await takeLock(path);
-  rmSync(paths.attempts, { recursive: true, force: true });
+  await removeTree(paths.attempts);
   for (const directory of Object.values(paths)) mkdirSync(directory, { recursive: true, mode: 0o711 });
   return {
     path,

@@ -19,9 +19,6 @@ export interface LeaseOptions {
   onFenced(why: string): void;
 }
 
-/** A standing renewal is expected to be answered this much later than agreed, at most. */
-const ANSWER_MARGIN_MS = 15_000;
-
 /**
  * The runner's hold on its attempts: one renewal always stands at the server. Time is counted from the sending of the last
  * one that was answered, on the monotonic clock: what the runner believes to hold ends before the server gives it away.
@@ -71,7 +68,8 @@ export class Lease {
       method: 'POST',
       path: paths.renew,
       json: { instance, holding: this.#o.holding(), claiming: this.#o.claiming(), immediate },
-      idleMs: times.renewMs + ANSWER_MARGIN_MS,
+      // Twice as long as it should stand: then the connection is dead.
+      idleMs: 2 * times.renewMs,
       signal,
     });
     if (isRenewAnswer(json)) return json;

@@ -81,6 +81,7 @@ export async function runnerProcess(
   let asked = 0;
   const onSignal = () => {
     asked += 1;
+    log.info(asked === 1 ? 'draining: what runs is finished, a second signal ends it' : 'ending at once');
     if (!runner) starting.abort(new CannotRun('stopped before the server answered'));
     else if (asked === 1) runner.drain();
     else runner.stop();
@@ -123,11 +124,16 @@ function toolsOf(
   o: { machine: Machine; client: Client; times: ProtocolTimes; timeScale: number; log: Logger },
 ): JobTools {
   const { dataDir, sandbox, toolchain } = o.machine;
-  const world = { env: config.gitEnv };
+  const mirrors = new Mirrors({
+    directory: dataDir.mirrors,
+    server: config.server,
+    world: { env: config.gitEnv },
+    timeScale: o.timeScale,
+  });
   return {
     client: o.client,
     sandbox,
-    mirrors: new Mirrors({ directory: dataDir.mirrors, server: config.server, world }),
+    mirrors,
     attempts: dataDir.attempts,
     toolchain,
     times: o.times,

@@ -29,12 +29,16 @@ export function variants(value: string): Buffer[] {
   return [...texts].map((text) => Buffer.from(text));
 }
 
-/** The characters of a base64 text that depend on the value alone, whatever stands before and after it. */
+/** What of a base64 text depends on the value alone, whatever stands before it: with more text after it, and at the end. */
 function base64Variants(bytes: Buffer): string[] {
   return [0, 1, 2].flatMap((shift) => {
     const encoded = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64');
-    const first = shift === 0 ? 0 : shift + 1;
-    const stable = encoded.slice(first, Math.floor(((shift + bytes.length) * 8) / 6));
-    return [stable, stable.replaceAll('+', '-').replaceAll('/', '_')];
+    const atEnd = encoded.slice(shift === 0 ? 0 : shift + 1);
+    const bits = (shift + bytes.length) * 8;
+    const goingOn = encoded.slice(encoded.length - atEnd.length, Math.floor(bits / 6));
+    return [goingOn, atEnd, atEnd.replaceAll('=', '')].flatMap((text) => [
+      text,
+      text.replaceAll('+', '-').replaceAll('/', '_'),
+    ]);
   });
 }

@@ -21,9 +21,6 @@ export interface RunnerOptions {
 const IDS_AHEAD = 32;
 const IDS_LIMIT = 256;
 
-/** A standing claim is expected to be answered this much later than agreed, at most. */
-const ANSWER_MARGIN_MS = 15_000;
-
 /**
  * Keeps every slot busy: one claim per free slot, and one lease for all attempts. Whatever the server does not answer is asked
  * again; what runs goes on meanwhile.
@@ -102,11 +99,13 @@ export class Runner {
   }
 
   async #claim(claimId: string): Promise<Assignment | null> {
+    const { claimWaitMs, renewMs } = this.#o.tools.times;
     const { json, status } = await this.#o.client.ask({
       method: 'POST',
       path: paths.claim,
       json: { instance: this.#o.instance, claimId },
-      idleMs: this.#o.tools.times.claimWaitMs + ANSWER_MARGIN_MS,
+      // Longer than it should stand: then the connection is dead.
+      idleMs: claimWaitMs + renewMs,
       signal: this.#draining.signal,
     });
     if (status === 204) return null;

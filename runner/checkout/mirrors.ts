@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Backoff } from '../backoff.ts';
 import { randomId } from '../data-dir.ts';
 import type { Assignment } from '../protocol.ts';
 import { paths } from '../wire.ts';
@@ -29,6 +30,7 @@ export class Mirrors {
   readonly #directory: string;
   readonly #server: string;
   readonly #world: GitWorld;
+  readonly #timeScale: number;
   /** Per project, the last of those that wait to work on the mirror. */
   readonly #queues = new Map<string, Promise<unknown>>();
   /** How many running jobs borrow from each. */
@@ -36,7 +38,8 @@ export class Mirrors {
   /** Lists of tags known to be in a mirror: `project` and the objects' names. */
   readonly #complete = new Map<string, string>();
 
-  constructor(o: { directory: string; server: string; world: GitWorld }) {
+  constructor(o: { directory: string; server: string; world: GitWorld; timeScale: number }) {
+    this.#timeScale = o.timeScale;
     this.#directory = o.directory;
     this.#server = o.server;
     this.#world = o.world;
@@ -147,19 +150,29 @@ export class Mirrors {
     return lost;
   }
 
+  /** A server that is being restarted, or a proxy in between, is asked again. */
   async #fetchRefs(path: string, wanted: Wanted, refs: string[], signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff(500 / this.#timeScale, 20_000 / this.#timeScale);
+    for (let tries = 1; ; tries += 1) {
+      const result = await this.#fetchOnce(path, wanted, refs, signal);
+      if (result.code === 0) return;
+      if (isDamage(result)) throw new Damaged(result.err);
+      if (tries === (isFinal(result) ? 1 : FETCH_TRIES))
+        throw new FetchFailed(`git could not fetch the commit from the server: ${lastWords(result)}`);
+      await backoff.wait(signal);
+    }
+  }
+
+  #fetchOnce(path: string, wanted: Wanted, refs: string[], signal: AbortSignal): Promise<GitResult> {
     const options = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--stdin'];
     const password = Buffer.from(`reprise:${wanted.gitToken}`).toString('base64');
     const address = `${this.#server}${paths.git(wanted.project)}`;
-    const result = await git(this.#world, ['fetch', ...options, '--', address], {
+    return git(this.#world, ['fetch', ...options, '--', address], {
       directory: path,
       config: { [`http.${this.#server}/.extraHeader`]: `Authorization: Basic ${password}` },
       input: refs.map((ref) => `${ref}\n`).join(''),
       signal,
     });
-    if (result.code === 0) return;
-    if (isDamage(result)) throw new Damaged(result.err);
-    throw new FetchFailed(`git could not fetch the commit from the server: ${lastWords(result)}`);
   }
 
   /** Which of the tags' objects the mirror does not have. */
@@ -200,6 +213,14 @@ export class Mirrors {
       if (this.#queues.get(project) === turn) this.#queues.delete(project);
     }
   }
+}
+
+/** With waits from 0.5 s to 20 s in between, about a minute and a half. */
+const FETCH_TRIES = 9;
+
+/** What the server would say again. (`couldn't find remote ref` is not among it: git takes a proxy's page for an empty repository.) */
+function isFinal(result: GitResult): boolean {
+  return /not our ref|returned error: (401|403|404)|Authentication failed/.test(result.err);
 }
 
 /** The mirror itself is broken, or was left locked by a git that was killed. */
