@@ -101,8 +101,9 @@ export class Mirror {
       () => false,
     );
     if (!isFilled) turn.persist();
-    const limit = AbortSignal.timeout(FIRST_CLONE_MS);
-    const signal = AbortSignal.any([turn.signal, limit]);
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), FIRST_CLONE_MS);
+    const signal = AbortSignal.any([turn.signal, limit.signal]);
     const wants = isFilled ? turn.wants : { ...turn.wants, all: true };
     const startedAt = performance.now();
     const refused = await withUpstream({ ...this.#o, project }, async (upstream) => {
@@ -113,10 +114,12 @@ export class Mirror {
       ]);
       if (learnsHead) await this.#fill(branch);
       return found;
-    }).catch((error) => {
-      if (limit.aborted) throw new MirrorFault('timeout', `Fetching ${project.clone_url} took too long.`);
-      throw error;
-    });
+    })
+      .catch((error) => {
+        if (!limit.signal.aborted) throw error;
+        throw new MirrorFault('timeout', `Fetching ${project.clone_url} took too long.`, { cause: error });
+      })
+      .finally(() => clearTimeout(timer));
     if (wants.all) [this.#allFetchedAt, this.#allFetchedFrom] = [startedAt, project.clone_url];
     void this.#queue
       .alone(() => this.#tidy())

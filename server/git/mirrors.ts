@@ -31,7 +31,7 @@ export { keepRef };
 /** How long planning waits for an upstream; a person's request says 30 s. */
 const BACKGROUND_MS = 120_000;
 /** More pinned or planned commits than this are asked of git again. */
-const MOST_SEEN = 10_000;
+const MOST_SEEN = 1000;
 
 export interface FetchOptions {
   signal?: AbortSignal | undefined;
@@ -110,11 +110,15 @@ export class Mirrors {
    * on the way is made anew. null: the upstream does not have that commit (any more). Throws `MirrorFault`.
    */
   async obtain(project: Project, sha: string, o: FetchOptions & InspectOptions): Promise<Inspection | null> {
+    if (!isSha(sha)) return null;
     for (const isLast of [false, true]) {
       const refused = await this.#fetch(project, { ...o, wants: [sha, ...(o.wants ?? [])] });
       try {
-        const found = await this.inspect(project, sha, o);
-        if (found) await this.pin(project, sha);
+        // A commit that was not refused is there; keeping it need not wait for what is said of it.
+        const [found] = await Promise.all([
+          this.inspect(project, sha, o),
+          refused.has(sha) ? null : pinCommit(this.directory(project), sha),
+        ]);
         if (found || refused.has(sha) || isLast) return found;
         this.#mirror(project).suspect = true;
       } catch (error) {
@@ -127,7 +131,9 @@ export class Mirrors {
   /** Commit, version, tags and pipeline file in one go: three processes side by side. null: not in the mirror. */
   async inspect(project: Project, sha: string, o: InspectOptions): Promise<Inspection | null> {
     if (!isSha(sha)) return null;
-    const found = await this.#read(project, (git) => inspect(git, sha, o));
+    const found = await this.#read(project, (git) =>
+      inspect({ git, directory: this.directory(project) }, sha, o),
+    );
     if (found) this.#remember(project, sha);
     return found ?? null;
   }

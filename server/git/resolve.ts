@@ -34,7 +34,7 @@ export async function resolve(git: Git, name: string): Promise<ResolvedRef | nul
 export async function nearest(git: Git, name: string): Promise<string[]> {
   const wanted = name
     .replace(/^refs\/(heads|tags)\//, '')
-    .slice(0, 100)
+    .slice(0, LONGEST_COMPARED)
     .toLowerCase();
   const listed = await read(git, ['for-each-ref', '--format=%(refname:lstrip=2)', 'refs/heads', 'refs/tags']);
   const names = [...new Set(listed.toString().split('\n').filter(Boolean))];
@@ -45,6 +45,9 @@ export async function nearest(git: Git, name: string): Promise<string[]> {
     .slice(0, 5)
     .map(({ known }) => known);
 }
+
+/** Of each name: comparing ten thousand whole ones would hold the server up. */
+const LONGEST_COMPARED = 40;
 
 function candidatesFor(name: string): { ask: string; ref: string }[] {
   if (isSha(name)) return [{ ask: name, ref: '' }];
@@ -68,7 +71,7 @@ function likeness(wanted: string, known: string): number {
   if (wanted === known) return 0;
   if (known.includes(wanted) || wanted.includes(known))
     return 1 + Math.abs(known.length - wanted.length) / 100;
-  const distance = editDistance(wanted, known.slice(0, 100));
+  const distance = editDistance(wanted, known.slice(0, LONGEST_COMPARED));
   return distance <= Math.max(2, wanted.length / 3) ? 2 + distance : Number.POSITIVE_INFINITY;
 }
 

@@ -194,7 +194,7 @@ test('what waits for a fetch under way is fetched together', async () => {
   expect(noted().filter((line) => line.startsWith('fetch ')).length).toBeLessThanOrEqual(2);
 });
 
-test('planning a build on a warm mirror takes four git processes, and pinning none', async () => {
+test('planning a build on a warm mirror takes four git processes, three without tags, and pinning none', async () => {
   await using rig = new MirrorRig();
   const { repository, project } = upstream(rig);
   repository.git('tag', 'v1.0.0');
@@ -208,6 +208,12 @@ test('planning a build on a warm mirror takes four git processes, and pinning no
   await rig.mirrors.pin(project, sha);
   expect(await rig.mirrors.has(project, sha)).toBe(true);
   expect(noted()).toEqual([]);
+
+  repository.git('tag', '-d', 'v1.0.0');
+  const untagged = repository.commit('Third', { a: 'b' });
+  const found = await rig.mirrors.obtain(project, untagged, { ...look, wants: ['refs/heads/main'] });
+  expect(found).toMatchObject({ version: `0.0.0-3-g${untagged.slice(0, 12)}`, tags: [] });
+  expect(noted().map((line) => line.split(' ', 1)[0])).toHaveLength(3);
 });
 
 /** A server that takes connections and never says a word. */

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { MirrorRig } from '../../rig/mirrors.ts';
 import { makeRepository } from '../../rig/repository.ts';
@@ -63,6 +65,16 @@ test('a pipeline file of unreasonable size is said to be too large, and the comm
   const sha = repository.commit('Huge', { [FILE]: `#${'x'.repeat(2 << 20)}` });
   const found = await rig.mirrors.obtain(project, sha, look([sha]));
   expect(found).toMatchObject({ commit: { subject: 'Huge' }, file: null, tooLarge: true });
+});
+
+test('a commit with a message of two megabytes is a commit like any other', async () => {
+  await using rig = new MirrorRig();
+  const { repository, project } = history(rig);
+  writeFileSync(join(repository.path, 'message'), `Long\n\n${'x'.repeat(2 << 20)}`);
+  repository.git('commit', '--quiet', '--allow-empty', '--file=message');
+  const sha = repository.git('rev-parse', 'HEAD');
+  const found = await rig.mirrors.obtain(project, sha, look([sha, 'HEAD']));
+  expect(found).toMatchObject({ commit: { subject: 'Long' }, file: { from: sha }, tooLarge: false });
 });
 
 test('a folder or a link in the place of the pipeline file is not followed', async () => {
