@@ -8,8 +8,8 @@ export interface LogChunk {
 /** Where a feed reads, and how it sends. */
 export interface LogSource {
   size(): Promise<number>;
-  /** The bytes from `start` up to but without `end`. */
-  read(start: number, end: number): Promise<Buffer>;
+  /** Fills the buffer with the bytes from `start` on; returns how many there were. */
+  readInto(buffer: Buffer, start: number): Promise<number>;
   /** Whether the attempt is over, so that its log grows no more. */
   isOver(): Promise<boolean>;
   /** Resolves when the watcher has taken it, rejects when it does not. */
@@ -20,12 +20,20 @@ export interface LogSource {
 const CHUNK_BYTES = 256 * 1024;
 
 /**
+ * Between two whole chunks while the log is being written: 10 MiB a second for each watcher, more than anybody reads, so that
+ * a flood of output is not slowed down by those who watch it. What is left comes unpaced once it is quiet.
+ */
+const PACE_MS = 25;
+
+/**
  * Carries one log to one watcher from its own offset, one acknowledged chunk after the other. A slow watcher delays only
  * itself, and holds one chunk of memory.
  */
 export class LogFeed {
   readonly #source: LogSource;
   readonly #failed: (error: unknown) => void;
+  /** Used again for every chunk: the last one was sent when it was acknowledged. None while there is nothing to send. */
+  #buffer: Buffer | null = null;
   #offset: number;
   #over = false;
   #askWhetherOver = true;
@@ -56,13 +64,14 @@ export class LogFeed {
 
   close(): void {
     this.#closed = true;
+    this.#buffer = null;
   }
 
   async #sendAll(): Promise<void> {
     try {
       while (this.#news && !this.#closed) {
         this.#news = false;
-        while (!this.#closed && (await this.#sendNext()));
+        while (!this.#closed && (await this.#sendNext())) await this.#pace();
       }
     } catch (error) {
       if (!this.#closed) this.#failed(error);
@@ -72,6 +81,12 @@ export class LogFeed {
     }
   }
 
+  async #pace(): Promise<void> {
+    if (this.#over || !this.#news || this.#buffer?.length !== CHUNK_BYTES) return;
+    this.#news = false;
+    await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+  }
+
   /** False: nothing to send now. */
   async #sendNext(): Promise<boolean> {
     // First whether it is over, then its size: what is over has its final size.
@@ -79,15 +94,22 @@ export class LogFeed {
       this.#askWhetherOver = false;
       this.#over = await this.#source.isOver();
     }
-    const start = this.#offset;
-    const size = await this.#source.size();
-    const stop = Math.max(start, Math.min(size, start + CHUNK_BYTES));
-    const end = this.#over && stop >= size;
-    if (start === stop && !end) return false;
-    const bytes = start === stop ? Buffer.alloc(0) : await this.#source.read(start, stop);
-    await this.#source.send({ offset: start, bytes, end });
-    this.#offset = start + bytes.length;
-    if (end) this.#closed = true;
+    const left = Math.max(0, (await this.#source.size()) - this.#offset);
+    if (left === 0 && !this.#over) {
+      this.#buffer = null;
+      return false;
+    }
+    const bytes = await this.#read(Math.min(left, CHUNK_BYTES));
+    const end = this.#over && bytes.length === left;
+    await this.#source.send({ offset: this.#offset, bytes, end });
+    this.#offset += bytes.length;
+    if (end) this.close();
     return true;
+  }
+
+  async #read(length: number): Promise<Buffer> {
+    if (this.#buffer === null || this.#buffer.length < length) this.#buffer = Buffer.allocUnsafe(length);
+    const filled = await this.#source.readInto(this.#buffer.subarray(0, length), this.#offset);
+    return this.#buffer.subarray(0, filled);
   }
 }

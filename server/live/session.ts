@@ -113,8 +113,7 @@ export class Session {
     const { logs, reader } = this.#services;
     const source = {
       size: () => logs.size(attempt),
-      read: async (start: number, end: number) =>
-        Buffer.concat(await logs.read(attempt, { start, end }).toArray()),
+      readInto: (buffer: Buffer, start: number) => logs.readInto(attempt, buffer, start),
       isOver: async () => {
         const row = await reader
           .selectFrom('attempts')
