@@ -33,6 +33,7 @@ class Inspection {
   readonly #entries = new Map<string, Inspected>();
   #top: string | null = null;
   #problem: unknown = null;
+  #begun = false;
   #ending = false;
   #ended = false;
 
@@ -63,6 +64,9 @@ class Inspection {
   take(chunk: Buffer): void {
     // A piece's worth of padding is usual. The parser ignores it, but would keep any amount of it in memory.
     if (this.#ended) throw new ArtifactProblem('The archive goes on after its end.');
+    // The parser would uncompress again, past every limit.
+    if (!this.#begun && chunk[0] === 0x1f) throw new ArtifactProblem('The archive is compressed twice.');
+    this.#begun = true;
     this.#parser.write(chunk);
     if (this.#problem) throw this.#problem;
   }

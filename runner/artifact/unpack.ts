@@ -1,4 +1,4 @@
-import { chmodSync, lchownSync, lstatSync, lutimesSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, lutimesSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -6,12 +6,6 @@ import { type Inspected, inspectArchive } from './inspect.ts';
 import { ARTIFACT_LIMITS, type ArtifactLimits } from './limits.ts';
 import { ArtifactProblem } from './problem.ts';
 import { writeFiles } from './write-files.ts';
-
-/** To whom unpacked things belong. */
-export interface Owner {
-  uid: number;
-  gid: number;
-}
 
 export interface UnpackOptions {
   /** An artifact's tarball. Must not change meanwhile: it is read twice. */
@@ -21,8 +15,6 @@ export interface UnpackOptions {
    * file of the same name is replaced, and nothing is ever written through a link. No process of a job may be at work there.
    */
   into: string;
-  /** A runner that is root gives its sandbox's user; the process's own unless told. */
-  owner?: Owner;
   limits?: ArtifactLimits;
 }
 
@@ -34,15 +26,14 @@ const TURN = 500;
  * where it is not one that packing makes; only then is anything written. Modes are 0644 or 0755 and times those in the
  * archive, whatever the umask; set-user-id bits and owners in the archive mean nothing.
  */
-export async function unpackInput(options: UnpackOptions): Promise<void> {
-  const { file, into, owner, limits = ARTIFACT_LIMITS } = options;
+export async function unpackInput({ file, into, limits = ARTIFACT_LIMITS }: UnpackOptions): Promise<void> {
   const entries = await inspectArchive(file, limits);
   await mkdir(into, { recursive: true });
   await forEach(entries, (entry) => makeWay(into, entry));
-  await writeFiles(file, { into, entries, owner });
+  await writeFiles(file, into, entries);
   // Links come now, where nothing is written through them any more. What is in a directory precedes it, so that the
   // directory's time stays as set.
-  await forEach(entries.toReversed(), (entry) => complete(into, entry, owner));
+  await forEach(entries.toReversed(), (entry) => complete(into, entry));
 }
 
 /**
@@ -60,12 +51,11 @@ function makeWay(into: string, { path, type }: Inspected): void {
   else if (!there) mkdirSync(at);
 }
 
-function complete(into: string, entry: Inspected, owner: Owner | undefined): void {
+function complete(into: string, entry: Inspected): void {
   if (entry.type === 'file') return;
   const at = join(into, entry.path);
   if (entry.type === 'link') symlinkSync(entry.target, at);
   else chmodSync(at, 0o755);
-  if (owner) lchownSync(at, owner.uid, owner.gid);
   lutimesSync(at, entry.mtime, entry.mtime);
 }
 

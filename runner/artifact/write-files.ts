@@ -1,9 +1,8 @@
-import { closeSync, constants, fchmodSync, fchownSync, futimesSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, futimesSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Parser, type ReadEntry } from 'tar';
 import type { Inspected } from './inspect.ts';
 import { readTar } from './read-tar.ts';
-import type { Owner } from './unpack.ts';
 
 /**
  * Writes the files of an archive that was inspected, each to a place that is free and below directories that are there. By
@@ -12,7 +11,8 @@ import type { Owner } from './unpack.ts';
  */
 export async function writeFiles(
   archive: string,
-  { into, entries, owner }: { into: string; entries: readonly Inspected[]; owner: Owner | undefined },
+  into: string,
+  entries: readonly Inspected[],
 ): Promise<void> {
   const files = new Map(entries.map((entry) => [entry.path, entry]));
   const parser = new Parser({ strict: true, brotli: false, zstd: false });
@@ -39,7 +39,7 @@ export async function writeFiles(
       entry.on('end', () =>
         guard(() => {
           if (open === null) return;
-          finish(open, found, owner);
+          finish(open, found);
           closeSync(open);
           open = null;
         }),
@@ -66,8 +66,7 @@ function writeAll(fd: number, bytes: Buffer): void {
   for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
 }
 
-function finish(fd: number, { mode, mtime }: Inspected & { type: 'file' }, owner: Owner | undefined): void {
-  if (owner) fchownSync(fd, owner.uid, owner.gid);
+function finish(fd: number, { mode, mtime }: Inspected & { type: 'file' }): void {
   fchmodSync(fd, mode);
   futimesSync(fd, mtime, mtime);
 }

@@ -141,6 +141,7 @@ const HOSTILE: [what: string, archive: RawEntry[] | Buffer, why: RegExp][] = [
   ['a flipped bit', flipped(tarball([TOP, file('app-1/a', 'hello '.repeat(50))])), /damaged/],
   ['an archive without entries', tarball([]), /damaged|too early/],
   ['something that is no archive', gzipSync('<html>'), /damaged|too early/],
+  ['an archive compressed twice', gzipSync(tarball([TOP])), /compressed twice/],
   ['something that is not compressed', Buffer.from('<html></html>'), /damaged/],
   [
     'more than is allowed in all',
