@@ -27,7 +27,15 @@ export function startReprise(
   env: Record<string, string>,
   through: string[] = [],
 ): RepriseProcess {
-  const [program = '', ...words] = [...through, process.execPath, COMMAND, ...args];
+  return startProgram([...through, process.execPath, COMMAND, ...args], env, `reprise ${args[0]}`);
+}
+
+/** Starts any other program, watched in the same way. */
+export function startProgram(
+  [program = '', ...words]: string[],
+  env: Record<string, string>,
+  name = program,
+): RepriseProcess {
   const child = spawn(program, words, {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -58,8 +66,7 @@ export function startReprise(
         const listener = (line: string | null) => {
           if (line !== null && !pattern.test(line)) return;
           waiting.delete(listener);
-          if (line === null)
-            reject(new Error(`reprise ${args[0]} ended before ${pattern}:\n${lines.join('\n')}`));
+          if (line === null) reject(new Error(`${name} ended before ${pattern}:\n${lines.join('\n')}`));
           else resolve(line);
         };
         waiting.add(listener);

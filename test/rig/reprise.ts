@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Build } from '@reprise/server/api.ts';
 import { io, type Socket } from 'socket.io-client';
@@ -7,7 +7,7 @@ import { type RepriseProcess, startReprise } from './process.ts';
 import { makeRepository, type TestRepository } from './repository.ts';
 import { tempDir } from './temp.ts';
 
-const ADMIN_TOKEN = 'the-token-of-the-tests-administrator-0123';
+export const ADMIN_TOKEN = 'the-token-of-the-tests-administrator-0123';
 
 /** The scaled times of scenarios: a lease of 150 s takes 3 s, the grace before KILL 0.2 s. */
 const TIME_SCALE = '50';
@@ -33,6 +33,8 @@ export class Rig implements AsyncDisposable {
 
   private constructor(options: RigOptions) {
     this.#options = options;
+    // Steps look into it as another user.
+    chmodSync(this.puppets, 0o755);
   }
 
   static async start(options: RigOptions = {}): Promise<Rig> {
