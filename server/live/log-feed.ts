@@ -108,8 +108,10 @@ export class LogFeed {
   }
 
   async #read(length: number): Promise<Buffer> {
-    if (this.#buffer === null || this.#buffer.length < length) this.#buffer = Buffer.allocUnsafe(length);
-    const filled = await this.#source.readInto(this.#buffer.subarray(0, length), this.#offset);
-    return this.#buffer.subarray(0, filled);
+    const buffer = this.#buffer && this.#buffer.length >= length ? this.#buffer : Buffer.allocUnsafe(length);
+    this.#buffer = buffer;
+    const filled = length === 0 ? 0 : await this.#source.readInto(buffer.subarray(0, length), this.#offset);
+    if (filled === 0 && length > 0) throw new Error('A log became shorter while it was watched.');
+    return buffer.subarray(0, filled);
   }
 }

@@ -16,8 +16,10 @@ export class Presence {
     const standing = this.#standing.get(runnerId) ?? new Set();
     this.#standing.set(runnerId, standing.add(resolve));
     const timer = setTimeout(resolve, o.waitMs);
-    o.signal.addEventListener('abort', () => resolve(), { once: true });
+    const leave = () => resolve();
+    o.signal.addEventListener('abort', leave);
     await promise;
+    o.signal.removeEventListener('abort', leave);
     clearTimeout(timer);
     standing.delete(resolve);
     if (standing.size === 0) this.#standing.delete(runnerId);
