@@ -1,9 +1,11 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId } from '../db/id.ts';
 import type { Project } from '../db/schema.ts';
 import { purposes, type Vault } from '../vault.ts';
 import type { CloneUrl } from './clone-url.ts';
+import { GITHUB_HOST_KEYS } from './known-hosts.ts';
 
 /** What one git process needs to be let in by an upstream, and the texts that must not be shown because of it. */
 export interface Access {
@@ -19,6 +21,20 @@ export interface SshFiles {
   knownHosts: string;
   /** Those that come with Reprise. */
   builtInHosts: string;
+}
+
+/** Makes what of this is missing, and removes deploy keys that a killed server left behind. */
+export function openSshFiles(mirrorsDir: string, sshDir: string): SshFiles {
+  const files = {
+    keyDir: join(mirrorsDir, '.keys'),
+    knownHosts: join(sshDir, 'known_hosts'),
+    builtInHosts: join(mirrorsDir, '.github-host-keys'),
+  };
+  rmSync(files.keyDir, { recursive: true, force: true });
+  mkdirSync(mirrorsDir, { recursive: true, mode: 0o700 });
+  mkdirSync(sshDir, { recursive: true, mode: 0o700 });
+  writeFileSync(files.builtInHosts, `${GITHUB_HOST_KEYS.join('\n')}\n`);
+  return files;
 }
 
 /**

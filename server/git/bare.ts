@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId } from '../db/id.ts';
 
@@ -10,7 +10,11 @@ export async function makeBare(directory: string, protocols: readonly string[]):
   const config = mirrorConfig(protocols);
   const held = await readFile(join(directory, 'config'), 'utf8').catch(() => null);
   if (held === config) return;
-  if (held !== null) return replaceFile(join(directory, 'config'), config);
+  const isRepository = await readdir(join(directory, 'objects')).then(
+    () => true,
+    () => false,
+  );
+  if (isRepository) return replaceFile(join(directory, 'config'), config);
   const fresh = `${directory}.making-${newId()}`;
   for (const folder of ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags', 'refs/reprise/keep'])
     await mkdir(join(fresh, folder), { recursive: true });

@@ -44,11 +44,6 @@ export function saysDamaged(stderr: string): boolean {
   return own.some((line) => DAMAGE.some((pattern) => pattern.test(line)));
 }
 
-/** Whether git found the lock file of another, ended process. */
-export function saysLocked(stderr: string): boolean {
-  return /Unable to create '.*\.lock'|cannot lock ref .*\.lock': File exists/.test(stderr);
-}
-
 const DAMAGE = [
   /bad object/,
   /\bmissing (blob|tree|commit|tag)\b/,

@@ -1,12 +1,6 @@
 import { Refusal } from '../http/refusal.ts';
 import { MirrorFault } from './fault.ts';
-
-/** What a fetch is to bring at least. `all`: every branch and tag. */
-export interface Wants {
-  all: boolean;
-  /** Full refs and full object names besides. */
-  names: Set<string>;
-}
+import type { Wants } from './wants.ts';
 
 /** The names among the wants that the upstream does not have, or does not give. */
 export type Refused = ReadonlySet<string>;

@@ -1,10 +1,11 @@
 import { lookUp } from './batch.ts';
 import { MirrorFault } from './fault.ts';
-import type { Refused, Wants } from './fetch-queue.ts';
+import type { Refused } from './fetch-queue.ts';
 import type { Git } from './git.ts';
 import { isSha } from './names.ts';
 import { clearLeftovers } from './tidy.ts';
 import { ALL_REFS, refspec, type Upstream } from './upstream.ts';
+import type { Wants } from './wants.ts';
 
 interface Fetch {
   git: Git;

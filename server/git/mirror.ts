@@ -5,13 +5,14 @@ import type { Project } from '../db/schema.ts';
 import type { Vault } from '../vault.ts';
 import type { SshFiles } from './access.ts';
 import { makeBare, replaceFile } from './bare.ts';
-import { MirrorFault } from './fault.ts';
+import { MirrorFault, type MirrorFaultKind } from './fault.ts';
 import { fetchWants } from './fetch.ts';
-import { FetchQueue, type Patience, type Refused, stopping, type Turn, type Wants } from './fetch-queue.ts';
+import { FetchQueue, type Patience, type Refused, stopping, type Turn } from './fetch-queue.ts';
 import { type Git, gitIn } from './git.ts';
 import { remake } from './remake.ts';
 import { clearLeftovers, needsTidying, tidy } from './tidy.ts';
 import { type Upstream, withUpstream } from './upstream.ts';
+import type { Wants } from './wants.ts';
 
 export interface MirrorOptions {
   directory: string;
@@ -129,15 +130,20 @@ export class Mirror {
 
   async #fetch(upstream: Upstream, wants: Readonly<Wants>, turn: Turn): Promise<Refused> {
     const fetch = { ...this.#o, git: this.git, upstream, signal: turn.signal };
-    try {
-      if (!this.suspect) return await fetchWants(fetch, wants);
-    } catch (error) {
-      if (!(error instanceof MirrorFault && error.kind === 'damaged')) throw error;
-      if (performance.now() - this.#remadeAt < REMAKE_EVERY_MS) throw error;
+    const mayRemake = performance.now() - this.#remadeAt > REMAKE_EVERY_MS;
+    if (!this.suspect || !mayRemake) {
+      try {
+        return await fetchWants(fetch, wants);
+      } catch (error) {
+        if (!mayRemake || !isFault(error, 'damaged')) throw error;
+      }
     }
     turn.persist();
     const branch = await this.headBranch();
-    await remake(fetch);
+    await remake(fetch).catch((error) => {
+      if (!isFault(error, 'unreachable')) this.#remadeAt = performance.now();
+      throw error;
+    });
     this.#remadeAt = performance.now();
     this.suspect = false;
     this.seen.clear();
@@ -172,4 +178,8 @@ export class Mirror {
     if (!this.#closing.signal.aborted && (await needsTidying(directory)))
       await tidy(this.git, log, this.#closing.signal);
   }
+}
+
+function isFault(error: unknown, kind: MirrorFaultKind): boolean {
+  return error instanceof MirrorFault && error.kind === kind;
 }

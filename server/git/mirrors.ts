@@ -1,13 +1,13 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Project } from '../db/schema.ts';
-import { Refusal } from '../http/refusal.ts';
 import type { Vault } from '../vault.ts';
+import { openSshFiles, type SshFiles } from './access.ts';
 import { fileAt, lookUp, readObjects } from './batch.ts';
 import type { CommitFacts } from './commit-object.ts';
 import { gitEnvironment } from './environment.ts';
-import { MirrorFault } from './fault.ts';
+import { MirrorFault, saysDamaged } from './fault.ts';
+import { stopping } from './fetch-queue.ts';
 import { assertGit, type Git, OutputTooLarge } from './git.ts';
 import { changedPaths, type ListedCommit, type ListedRef, listCommits, listRefs } from './history.ts';
 import {
@@ -19,12 +19,12 @@ import {
   readCommit,
   tagsMerged,
 } from './inspect.ts';
-import { GITHUB_HOST_KEYS } from './known-hosts.ts';
 import { Mirror } from './mirror.ts';
-import { isPublicRef, isSha } from './names.ts';
+import { isSha } from './names.ts';
 import { keepRef, pinCommit } from './pin.ts';
 import { nearest, type ResolvedRef, resolve } from './resolve.ts';
 import { versionFrom } from './version.ts';
+import { readWants } from './wants.ts';
 
 export { keepRef };
 
@@ -53,8 +53,9 @@ export interface FetchOptions {
 export class Mirrors {
   readonly #o: { dir: string; protocols: readonly string[]; vault: Vault; log: Logger };
   readonly #environment: Record<string, string>;
-  readonly #ssh: { keyDir: string; knownHosts: string; builtInHosts: string };
+  readonly #ssh: SshFiles;
   readonly #mirrors = new Map<string, Mirror>();
+  #isClosed = false;
 
   /**
    * `protocols`: the transports that may be fetched over. `sshDir` holds the operator's `known_hosts`; beside `dir` unless
@@ -70,16 +71,7 @@ export class Mirrors {
   }) {
     this.#o = o;
     this.#environment = gitEnvironment(o.environment ?? process.env, o.protocols);
-    const sshDir = o.sshDir ?? join(dirname(o.dir), 'ssh');
-    this.#ssh = {
-      keyDir: join(o.dir, '.keys'),
-      knownHosts: join(sshDir, 'known_hosts'),
-      builtInHosts: join(o.dir, '.github-host-keys'),
-    };
-    rmSync(this.#ssh.keyDir, { recursive: true, force: true });
-    mkdirSync(o.dir, { recursive: true, mode: 0o700 });
-    mkdirSync(sshDir, { recursive: true, mode: 0o700 });
-    writeFileSync(this.#ssh.builtInHosts, `${GITHUB_HOST_KEYS.join('\n')}\n`);
+    this.#ssh = openSshFiles(o.dir, o.sshDir ?? join(dirname(o.dir), 'ssh'));
   }
 
   /** Throws a sentence for the operator where this machine's git is missing or too old. */
@@ -238,22 +230,17 @@ export class Mirrors {
 
   /** Ends every fetch; nothing can be fetched afterwards. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([...this.#mirrors.values()].map((mirror) => mirror.close()));
   }
 
   async #fetch(project: Project, o: FetchOptions): Promise<ReadonlySet<string>> {
-    const named = o.wants?.filter((name) => isSha(name) || name.startsWith('refs/'));
-    for (const name of named ?? []) {
-      if (!isSha(name) && !isPublicRef(name))
-        throw new Refusal(422, 'unknown-ref', `${JSON.stringify(name)} is not a ref that can be fetched.`, {
-          nearest: [],
-        });
-    }
-    const all = !named || named.length === 0 || named.length < (o.wants?.length ?? 0);
+    if (this.#isClosed) throw stopping();
+    const wants = readWants(o.wants ?? []);
     const mirror = this.#mirror(project);
-    if (all && named === undefined && mirror.ageFor(project) < (o.maxAgeMs ?? 0)) return new Set();
+    if (o.wants === undefined && mirror.ageFor(project) < (o.maxAgeMs ?? 0)) return new Set();
     const patience = { signal: o.signal, timeoutMs: o.timeoutMs ?? BACKGROUND_MS };
-    return mirror.fetch(project, { all, names: new Set(named) }, patience);
+    return mirror.fetch(project, wants, patience);
   }
 
   #mirror(project: Pick<Project, 'id'>): Mirror {
@@ -278,7 +265,7 @@ export class Mirrors {
       return await ask(mirror.git);
     } catch (error) {
       if (error instanceof OutputTooLarge) return null;
-      if (error instanceof MirrorFault) mirror.suspect = true;
+      if (error instanceof MirrorFault && saysDamaged(error.sentence)) mirror.suspect = true;
       throw error;
     }
   }

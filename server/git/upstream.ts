@@ -4,7 +4,7 @@ import { type Access, hostKeyProblem, type SshFiles, withAccess } from './access
 import { type CloneUrl, parseCloneUrl } from './clone-url.ts';
 import { gitWords, MirrorFault, saysDamaged } from './fault.ts';
 import type { Git } from './git.ts';
-import { isSha } from './names.ts';
+import { isSha, isShortRef } from './names.ts';
 
 /** A project's repository where it is pushed to, as one fetch sees it. Its commands are the only ones that use the network. */
 export interface Upstream {
@@ -71,7 +71,8 @@ function makeUpstream(address: string, url: CloneUrl, access: Access): Upstream 
       const args = ['ls-remote', '--symref', '--', address, 'HEAD'];
       const { code, stdout, stderr } = await git(args, { signal, env: access.env });
       if (code !== 0) throw failure(stderr);
-      return /^ref: refs\/heads\/(\S+)\tHEAD$/m.exec(stdout.toString())?.[1] ?? null;
+      const name = /^ref: refs\/heads\/(\S+)\tHEAD$/m.exec(stdout.toString())?.[1];
+      return name !== undefined && isShortRef(name) ? name : null;
     },
   };
 }

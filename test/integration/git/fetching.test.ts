@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { keepRef } from '@reprise/server/git/mirrors.ts';
@@ -437,6 +437,31 @@ test('a mirror whose making-anew was interrupted is taken up again', async () =>
   await rig.mirrors.fetch(project);
   expect(inMirror(rig, project, 'rev-parse', keepRef(first))).toBe(first);
   expect(readdirSync(rig.dir.join('data/mirrors')).filter((name) => name.includes('.git.'))).toEqual([]);
+});
+
+test('a mirror that lost its configuration gets it back, and keeps everything else', async () => {
+  await using rig = new MirrorRig();
+  const { first, project } = upstream(rig);
+  await rig.mirrors.obtain(project, first, look);
+  const config = join(rig.mirrors.directory(project), 'config');
+  const written = readFileSync(config, 'utf8');
+  for (const spoilt of [null, '[core]\n\tbare = true\n[remote "x"]\n\turl = ext::id\n']) {
+    if (spoilt === null) rmSync(config);
+    else writeFileSync(config, spoilt);
+    rig.open();
+    await rig.mirrors.fetch(project);
+    expect(readFileSync(config, 'utf8')).toBe(written);
+    expect(inMirror(rig, project, 'rev-parse', keepRef(first))).toBe(first);
+  }
+});
+
+test('an upstream whose HEAD names no branch has no default branch', async () => {
+  await using rig = new MirrorRig();
+  const { repository, first, project } = upstream(rig);
+  writeFileSync(join(repository.path, '.git/HEAD'), `${first}\n`);
+  await rig.mirrors.fetch(project);
+  expect(await rig.mirrors.defaultBranch(project)).toBeNull();
+  expect(await rig.mirrors.has(project, first)).toBe(true);
 });
 
 test('many small fetches are put together, and nothing that was fetched is lost by it', async () => {
