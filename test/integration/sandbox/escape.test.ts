@@ -279,9 +279,9 @@ function startProcess(program: string, argument: string): number {
 }
 
 function shareMemory(bytes: number): string {
-  const made = execFileSync('ipcmk', ['--shmem', String(bytes)], { encoding: 'utf8' });
+  const made = execFileSync('/usr/bin/ipcmk', ['--shmem', String(bytes)], { encoding: 'utf8' });
   const id = made.trim().split(' ').at(-1) ?? '';
-  ending.push(() => execFileSync('ipcrm', ['--shmem-id', id]));
+  ending.push(() => execFileSync('/usr/bin/ipcrm', ['--shmem-id', id]));
   return id;
 }
 
