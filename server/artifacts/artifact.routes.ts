@@ -1,5 +1,3 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import { artifactsOf } from '../builds/build.store.ts';
@@ -8,7 +6,7 @@ import { findBuild } from '../builds/find.ts';
 import type { Artifact, Database } from '../db/schema.ts';
 import { notFound } from '../http/refusal.ts';
 import { type Route, route, STREAMED } from '../http/route.ts';
-import { sendBytes } from '../http/send-bytes.ts';
+import { sendAll, sendBytes } from '../http/send-bytes.ts';
 import type { Services } from '../services.ts';
 import { type ArtifactList, artifactListSchema, manifestSchema } from './artifact.api.ts';
 import type { BlobStore } from './blob.store.ts';
@@ -68,8 +66,8 @@ export function artifactRoutes(services: Services): Route[] {
         const json = manifestJson(blobs, manifest_sha256);
         // A manifest that cannot be read is a problem answer, not half a document.
         const { value: start } = await json.next();
-        response.type('application/json').write(start);
-        await pipeline(Readable.from(json), response);
+        response.type('application/json');
+        await sendAll(startingWith(start ?? '', json), response);
         return STREAMED;
       },
     }),
@@ -103,4 +101,9 @@ async function* manifestJson(blobs: BlobStore, sha256: string): AsyncGenerator<s
     text = '';
   }
   yield `${text}]}`;
+}
+
+async function* startingWith(start: string, rest: AsyncGenerator<string>): AsyncGenerator<string> {
+  yield start;
+  yield* rest;
 }

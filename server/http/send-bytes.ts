@@ -45,9 +45,18 @@ export async function sendBytes(
   const stream = request.method === 'HEAD' || start === end ? null : await open({ start, end });
   response.set({ ...all, 'Content-Length': String(end - start) });
   if (range) response.status(206).set('Content-Range', `bytes ${start}-${end - 1}/${size}`);
-  if (stream) await sendAll(stream, { response, length: end - start });
+  if (stream) await sendAll(exactly(stream, end - start), response);
   else response.end();
   return STREAMED;
+}
+
+/** Sends everything at the client's pace and ends the answer. That the client goes away is no fault. */
+export async function sendAll(content: AsyncIterable<Buffer | string>, response: Response): Promise<void> {
+  try {
+    await pipeline(content, response);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+  }
 }
 
 /** `If-Range` makes a range conditional: of content that is no longer the same, the whole is sent. */
@@ -60,14 +69,6 @@ function askedFor(request: Request, size: number, etag: string | undefined): Ret
 function matches(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
-}
-
-async function sendAll(stream: Readable, o: { response: Response; length: number }): Promise<void> {
-  try {
-    await pipeline(stream, (bytes) => exactly(bytes, o.length), o.response);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
-  }
 }
 
 /** A client that was promised more than came would wait for the rest: the connection is cut instead. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
   linkSync,
@@ -19,6 +19,7 @@ import { type Packing, type PackOptions, packArtifact } from '@reprise/runner/ar
 import { unpackInput } from '@reprise/runner/artifact/unpack.ts';
 import { type ManifestEntry, manifestEntry, packedArtifact } from '@reprise/runner/protocol.ts';
 import { describe, expect, test } from 'vitest';
+import { smallDisk } from '../../rig/small-disk.ts';
 import { tempDir } from '../../rig/temp.ts';
 
 /** 2026-01-01T00:00:00Z */
@@ -368,6 +369,22 @@ test('an aborted packing leaves nothing', async () => {
   const signal = AbortSignal.abort(new Error('cancelled'));
   await expect(packArtifact({ ...options(dir.path, { paths: ['a'] }), signal })).rejects.toThrow('cancelled');
   expect(readdirSync(dir.join('out'))).toEqual([]);
+});
+
+test.for<[string, { left: number; content: number; files: number }]>([
+  ['the tarball', { left: 100_000, content: 3_000_000, files: 0 }],
+  ['the manifest', { left: 2_000_000, content: 10, files: 20_000 }],
+])('packing on a disk too full for %s is a fault that leaves nothing', async ([, o], { skip }) => {
+  using disk = smallDisk(4 * 1024 * 1024);
+  if (!disk) return skip('mounting a small disk is not allowed here');
+  using dir = tempDir();
+  const many = Array.from({ length: o.files }, (_, n) => [`many/${n}`, '']);
+  write(dir.join('ws'), { noise: randomBytes(o.content), ...Object.fromEntries(many) });
+  disk.fill(o.left);
+  const into = join(disk.path, 'out');
+  const packing = packArtifact({ ...options(dir.path, { paths: ['.'] }), into });
+  await expect(packing).rejects.toMatchObject({ code: 'ENOSPC' });
+  expect(readdirSync(into)).toEqual([]);
 });
 
 test('content out of all proportion to its compressed size is refused, as unpacking it would be', async () => {
