@@ -1,10 +1,10 @@
 import { STATUSES } from '@reprise/pipelines/status.ts';
 import { z } from 'zod';
 import { type Route, route } from '../http/route.ts';
-import { runnerStates } from '../runners/runner.store.ts';
 import type { Services } from '../services.ts';
+import { runnerCandidates } from './candidates.ts';
 import { openJobs } from './queue.store.ts';
-import { type Candidate, whyWaiting } from './why.ts';
+import { whyWaiting } from './why.ts';
 
 const queueItem = z
   .object({
@@ -57,19 +57,4 @@ async function listQueue(services: Services, { before, limit }: z.output<typeof 
     };
   });
   return { items, next: rows.length > limit ? (rows[limit - 1]?.seq ?? null) : null };
-}
-
-/** What `whyWaiting` looks at, from the records and who is connected here. */
-export async function runnerCandidates(
-  services: Pick<Services, 'reader' | 'queue' | 'config' | 'now'>,
-): Promise<Candidate[]> {
-  const states = await runnerStates(services);
-  return states.map(({ runner, labels, connected, running }) => ({
-    name: runner.name,
-    labels,
-    connected,
-    running,
-    draining: runner.draining === 1,
-    capacity: runner.capacity,
-  }));
 }

@@ -7,7 +7,7 @@ import type { Services } from '../services.ts';
 import { claimJob } from './claim.ts';
 import { renewAllLeases } from './lease.ts';
 import { Line, type Taken } from './line.ts';
-import { sweep } from './sweep.ts';
+import { Sweep } from './sweep.ts';
 
 /** Several a renewal: an expired lease and a silent runner are noticed soon after they are due. */
 const SWEEPS_PER_RENEWAL = 3;
@@ -20,11 +20,12 @@ export class Queue {
   readonly presence = new Presence();
   readonly #services: Services;
   readonly #line: Line<Asking, Assignment>;
+  readonly #sweep: Sweep;
   #timer: NodeJS.Timeout | undefined;
-  #sweeping: Promise<void> | undefined;
 
   constructor(services: Services) {
     this.#services = services;
+    this.#sweep = new Sweep(services);
     this.#line = new Line((asking) => this.#take(asking));
   }
 
@@ -33,7 +34,7 @@ export class Queue {
     const { db, config, now } = this.#services;
     await renewAllLeases(db, now() + config.times.reassignMs);
     const everyMs = Math.ceil(config.times.renewMs / SWEEPS_PER_RENEWAL);
-    this.#timer = setInterval(() => this.#sweepAgain(), everyMs);
+    this.#timer = setInterval(() => this.#sweep.start(), everyMs);
   }
 
   /** Sends every waiting runner away empty-handed. Attempts go on; their runners find the next server. */
@@ -41,7 +42,7 @@ export class Queue {
     clearInterval(this.#timer);
     this.presence.close();
     this.#line.dismiss(() => true);
-    await this.#sweeping;
+    await this.#sweep.ended();
   }
 
   /** Something may be claimable now: call it after the commit that made it so. */
@@ -81,15 +82,6 @@ export class Queue {
     const got = await assignmentOf(this.#services, taken.got);
     live.changed(...topicsOfAttempt({ ...got, job: got.job.name, number: got.attemptNumber }));
     return { got };
-  }
-
-  #sweepAgain(): void {
-    if (this.#sweeping) return;
-    this.#sweeping = sweep(this.#services)
-      .catch((error) => this.#services.log.error({ err: error }, 'the sweep for expired leases failed'))
-      .finally(() => {
-        this.#sweeping = undefined;
-      });
   }
 }
 

@@ -35,6 +35,17 @@ test('many changes in one moment are told as few', async () => {
   expect(changes.at(-1)).toBeLessThan(runners[0] ?? 0);
 });
 
+test('who watches the runners hears when one falls silent', async () => {
+  await using server = await QueueServer.start({ timeScale: 100 });
+  using page = await connect(server);
+  await PuppetRunner.connect(server);
+  const changes = page.changes('runners');
+  await page.watch('runners');
+  await expect.poll(() => changes.length).toBeGreaterThan(0);
+  const { body } = await server.admin<{ items: { connected: boolean }[] }>('GET', '/api/runners');
+  expect(body.items.map(({ connected }) => connected)).toContain(false);
+});
+
 test('after unwatch nothing more is told', async () => {
   await using server = await QueueServer.start();
   using page = await connect(server);
