@@ -5,18 +5,20 @@ import type { Mirrors } from '../git/mirrors.ts';
 import { isPublicRef } from '../git/names.ts';
 
 /**
- * Gets a build's commit into the mirror, pinned, and looks at it. What was delivered is new, so it is fetched first; what a
- * person asked for, or a rebuild, is mostly there. A commit that is in the mirror needs no upstream, should that be gone.
- * null: neither has it. Throws `MirrorFault` where the upstream cannot be fetched.
+ * Gets a build's commit into the mirror, pinned, and looks at it. What was delivered is new, so it is fetched first unless
+ * that was done for many (`isFetched`); what a person asked for, or a rebuild, is mostly there. A commit that is in the
+ * mirror needs no upstream, should that be gone. null: neither has it. Throws `MirrorFault` where the upstream cannot be
+ * fetched.
  */
 export async function bringCommit(
   mirrors: Mirrors,
   project: Project,
   build: Build,
-  { signal, ...look }: InspectOptions & { signal: AbortSignal },
+  { signal, isFetched, ...look }: InspectOptions & Circumstances,
 ): Promise<Inspection | null> {
   const obtain = () => mirrors.obtain(project, build.commit_sha, { ...look, signal, wants: wantsOf(build) });
-  if (!isDelivered(build)) return (await inspectPinned(mirrors, project, build, look)) ?? obtain();
+  if (isFetched || !isDelivered(build))
+    return (await inspectPinned(mirrors, project, build, look)) ?? obtain();
   try {
     return await obtain();
   } catch (fault) {
@@ -25,6 +27,14 @@ export async function bringCommit(
     if (held) return held;
     throw fault;
   }
+}
+
+/** How a build comes to be planned. */
+export interface Circumstances {
+  /** Aborted when the server stops. */
+  signal: AbortSignal;
+  /** Its commit was fetched a moment ago, with those of other builds. */
+  isFetched: boolean;
 }
 
 /** Whether it was a delivery that brought the build about, so that filters hold and its commit is new. */
@@ -43,9 +53,9 @@ async function inspectPinned(
   return seen;
 }
 
-/** The refs to bring up to date with the commit: its own, and a pull request's base, whose pipeline file is read. */
-function wantsOf(build: Build): string[] {
-  const wants = [build.ref];
-  if (build.pull_request !== null) wants.push(`refs/heads/${JSON.parse(build.pull_request).base}`);
-  return wants.filter(isPublicRef);
+/** What to fetch for a build: its commit, its own ref, and a pull request's base, whose pipeline file is read. */
+export function wantsOf(build: Pick<Build, 'commit_sha' | 'ref' | 'pull_request'>): string[] {
+  const refs = [build.ref];
+  if (build.pull_request !== null) refs.push(`refs/heads/${JSON.parse(build.pull_request).base}`);
+  return [build.commit_sha, ...refs.filter(isPublicRef)];
 }

@@ -1,44 +1,72 @@
 import type { PlannedJob } from '@reprise/pipelines/model.ts';
 import { isFinal, type Status } from '@reprise/pipelines/status.ts';
-import { type Artifact, type Attempt, type Build, iso, type Job, type Step } from '../api.ts';
+import {
+  type Artifact,
+  type Attempt,
+  type Build,
+  iso,
+  type Job,
+  type Reproducibility,
+  type Step,
+} from '../api.ts';
 import { reproducibility } from '../artifacts/compare.ts';
 import type { Services } from '../services.ts';
 import { artifactsOf, attemptsOf, jobsOf, type ShownBuild, stepsOf } from './build.store.ts';
+import { reproduced } from './reproduced.ts';
 
 type Needed = Pick<Services, 'reader' | 'logs' | 'blobs' | 'publicUrl'>;
 
-/** Builds of one project as the API shows them, in the given order. The number of queries does not grow with the builds'. */
+/**
+ * Builds of one project as a list shows them, in the given order: whole, but for the files that differ between builds of a
+ * commit. The number of queries does not grow with the builds'.
+ */
 export async function viewBuilds(
   services: Needed,
   project: string,
   builds: readonly ShownBuild[],
 ): Promise<Build[]> {
-  if (builds.length === 0) return [];
-  const { reader } = services;
-  const ids = builds.map(({ id }) => id);
-  const attempts = Map.groupBy(await attemptsOf(reader, ids), ({ job_id }) => job_id);
-  const steps = Map.groupBy(await stepsOf(reader, ids), ({ job_id }) => job_id);
-  const jobs = Map.groupBy(await jobsOf(reader, ids), ({ build_id }) => build_id);
-  const artifacts = Map.groupBy(await artifactsOf(reader, ids), ({ build_id }) => build_id);
-
+  const rows = await rowsOf(services.reader, builds);
+  const compared = await reproduced(
+    services.reader,
+    builds.filter(({ id }) => rows.artifacts.has(id)),
+  );
   return Promise.all(
-    builds.map(async (build) => ({
-      ...viewFacts(project, build),
-      jobs: await Promise.all(
-        (jobs.get(build.id) ?? []).map((job) =>
-          viewJob(services, job, { attempts: attempts.get(job.id) ?? [], steps: steps.get(job.id) ?? [] }),
-        ),
-      ),
-      artifacts: await viewArtifacts(services, project, build, artifacts.get(build.id) ?? []),
-    })),
+    builds.map((build) => view(services, project, build, { rows, compared: compared.get(build.id) })),
   );
 }
 
 /** One build as the API shows it. */
 export async function viewBuild(services: Needed, project: string, build: ShownBuild): Promise<Build> {
-  const [view] = await viewBuilds(services, project, [build]);
-  if (!view) throw new Error(`Build ${project} #${build.number} has no view.`);
-  return view;
+  return view(services, project, build, { rows: await rowsOf(services.reader, [build]) });
+}
+
+/** What belongs to builds, in one snapshot, so that a job and its attempts are of the same moment. */
+async function rowsOf(reader: Needed['reader'], builds: readonly ShownBuild[]) {
+  const ids = builds.map(({ id }) => id);
+  return reader.transaction().execute(async (trx) => ({
+    jobs: Map.groupBy(await jobsOf(trx, ids), ({ build_id }) => build_id),
+    attempts: Map.groupBy(await attemptsOf(trx, ids), ({ job_id }) => job_id),
+    steps: Map.groupBy(await stepsOf(trx, ids), ({ job_id }) => job_id),
+    artifacts: Map.groupBy(await artifactsOf(trx, ids), ({ build_id }) => build_id),
+  }));
+}
+
+async function view(
+  services: Needed,
+  project: string,
+  build: ShownBuild,
+  o: { rows: Awaited<ReturnType<typeof rowsOf>>; compared?: Map<string, Reproducibility> | undefined },
+): Promise<Build> {
+  const { jobs, attempts, steps, artifacts } = o.rows;
+  return {
+    ...viewFacts(project, build),
+    jobs: await Promise.all(
+      (jobs.get(build.id) ?? []).map((job) =>
+        viewJob(services, job, { attempts: attempts.get(job.id) ?? [], steps: steps.get(job.id) ?? [] }),
+      ),
+    ),
+    artifacts: await viewArtifacts(services, project, build, artifacts.get(build.id) ?? [], o.compared),
+  };
 }
 
 function viewFacts(project: string, build: ShownBuild): Omit<Build, 'jobs' | 'artifacts'> {
@@ -123,15 +151,16 @@ function plannedSteps({ steps }: PlannedJob, job: Status): Step[] {
   return steps.map(({ name }) => ({ name, status, ...nothing }));
 }
 
-/** Artifacts of one build as the API shows them. */
+/** Artifacts of one build as the API shows them; compared with those of other builds unless that was done already. */
 export async function viewArtifacts(
   services: Pick<Needed, 'reader' | 'blobs' | 'publicUrl'>,
   project: string,
   build: ShownBuild,
   artifacts: readonly ArtifactRow[],
+  compared?: Map<string, Reproducibility>,
 ): Promise<Artifact[]> {
   if (artifacts.length === 0) return [];
-  const compared = await reproducibility(services, build);
+  const results = compared ?? (await reproducibility(services, build));
   const base = `${services.publicUrl()}/api/projects/${project}/builds/${build.number}/artifacts`;
   return artifacts.map((artifact) => ({
     name: artifact.name,
@@ -141,7 +170,7 @@ export async function viewArtifacts(
     treeSha256: artifact.tree_sha256,
     size: artifact.size,
     url: `${base}/${encodeURIComponent(artifact.file_name)}`,
-    reproducibility: compared.get(artifact.name) ?? {
+    reproducibility: results.get(artifact.name) ?? {
       state: 'unverified',
       comparedWith: null,
       differences: [],

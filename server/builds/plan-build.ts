@@ -6,7 +6,7 @@ import { formatProblem, PIPELINE_FILE, type Problem } from '@reprise/pipelines/p
 import type { Build, Project } from '../db/schema.ts';
 import type { Inspection } from '../git/inspect.ts';
 import type { Services } from '../services.ts';
-import { bringCommit } from './bring-commit.ts';
+import { bringCommit, type Circumstances } from './bring-commit.ts';
 import { buildUrl } from './build-url.ts';
 import { decideBuild } from './decide-build.ts';
 import { type PipelinePlace, pipelinePlaces } from './pipeline-places.ts';
@@ -35,7 +35,7 @@ export async function planOf(
   services: Needed,
   project: Project,
   build: Build,
-  { signal }: { signal: AbortSignal },
+  circumstances: Circumstances,
 ): Promise<Planning> {
   const { mirrors } = services;
   if (build.plan !== null && (await mirrors.has(project, build.commit_sha))) {
@@ -49,12 +49,12 @@ export async function planOf(
     fileAt: places.map(({ at }) => at),
     maxBytes: LARGEST_FILE,
   };
-  let seen = await bringCommit(mirrors, project, build, { ...look, signal });
+  let seen = await bringCommit(mirrors, project, build, { ...look, ...circumstances });
   if (!seen) return { kind: 'missing' };
   if (build.plan !== null) return recorded(build.plan);
   if (places.length > 1 && seen.file?.from !== build.commit_sha && !seen.tooLarge) {
     // The file may be on the default branch, whose copy here may be old. Without the upstream that copy must do.
-    await mirrors.fetch(project, { signal }).catch(() => {});
+    await mirrors.fetch(project, { signal: circumstances.signal }).catch(() => {});
     seen = (await mirrors.inspect(project, build.commit_sha, look)) ?? seen;
   }
   return planSeen(services, project, build, { seen, places });
@@ -76,7 +76,7 @@ async function planSeen(
     const why = whyNoFile(build, seen, places);
     return { kind: 'failed', why, log: `${why}\n`, record };
   }
-  record.pipeline_from = nameOf(file, places);
+  record.pipeline_from = await nameOf(services, project, { file, places });
   const { pipeline, problems } = parsePipeline(file.bytes);
   if (!pipeline) return failedBy(problems, record);
   const headSubject = seen.commit.subject;
@@ -116,9 +116,16 @@ function factsOf(services: Needed, project: Project, build: Build, seen: Inspect
   };
 }
 
-function nameOf(file: { from: string; commit: string }, places: PipelinePlace[]): string {
-  const name = places.find(({ at }) => at === file.from)?.name ?? null;
-  return name === null ? 'commit' : `${name} (${file.commit.slice(0, 12)})`;
+/** `commit`, or such as `branch main (1a2b3c4d5e6f)`. */
+async function nameOf(
+  { mirrors }: Needed,
+  project: Project,
+  { file, places }: { file: { from: string; commit: string }; places: PipelinePlace[] },
+): Promise<string> {
+  const place = places.find(({ at }) => at === file.from);
+  if (!place?.name) return 'commit';
+  const branch = place.at === 'HEAD' ? await mirrors.defaultBranch(project) : null;
+  return `${branch === null ? place.name : `branch ${branch}`} (${file.commit.slice(0, 12)})`;
 }
 
 function failedBy(problems: readonly Problem[], record: Partial<Build>): Planning {

@@ -4,6 +4,7 @@ import type { Build, Project } from '../db/schema.ts';
 import { MirrorFault } from '../git/fault.ts';
 import type { Services } from '../services.ts';
 import { announceChanged } from './announce.ts';
+import { isDelivered, wantsOf } from './bring-commit.ts';
 import { type Planning, planOf } from './plan-build.ts';
 import { recordPlanning } from './record-planning.ts';
 
@@ -17,6 +18,8 @@ const MOST_LANES = 2;
 const RETRY_AFTER_MS = [1000, 5000];
 /** The wait after something of ours broke, such as a full disk, for as long as it does. */
 const BROKEN_AFTER_MS = 10_000;
+/** Deliveries of a burst that are fetched at once. */
+const MOST_TOGETHER = 50;
 /** A burst of deliveries wakes the planner for each; it looks once for all that came within this time. */
 const LOOK_EVERY_MS = 20;
 
@@ -116,68 +119,109 @@ export class Planner {
 
   /** Plans the lane's builds until there is none. */
   async #work(lane: Lane): Promise<void> {
-    const { db, log } = this.#services;
+    const fetched = new Set<string>();
     while (!this.#stopping.signal.aborted) {
-      const build = await this.#toPlan()
-        .selectAll()
-        .where('project_id', '=', lane.project_id)
-        .where(ASKED, '=', lane.asked)
-        .orderBy('seq')
-        .limit(1)
-        .executeTakeFirst();
+      const build = await this.#inLane(lane).selectAll().limit(1).executeTakeFirst();
       if (!build) return;
       try {
-        const project = await db
+        const project = await this.#services.db
           .selectFrom('projects')
           .selectAll()
           .where('id', '=', lane.project_id)
-          .executeTakeFirst();
-        if (project) await this.#plan(project, build);
+          .executeTakeFirstOrThrow();
+        const isNew = isDelivered(build) && !fetched.has(build.id);
+        const isBurst = isNew && (await this.#fetchBurst(project, lane, fetched));
+        // What a burst's fetch failed for rests now, or has ended.
+        if (!isBurst || fetched.has(build.id)) await this.#plan(project, build, fetched.has(build.id));
       } catch (error) {
-        log.error({ err: error, build: build.id }, 'What planning came to could not be recorded');
+        this.#services.log.error(
+          { err: error, build: build.id },
+          'What planning came to could not be recorded',
+        );
         this.#rest(build, BROKEN_AFTER_MS);
       }
     }
   }
 
-  async #plan(project: Project, build: Build): Promise<void> {
-    const planning = await this.#try(project, build);
-    if (this.#stopping.signal.aborted || planning === null) return;
+  #inLane(lane: Lane) {
+    return this.#toPlan()
+      .where('project_id', '=', lane.project_id)
+      .where(ASKED, '=', lane.asked)
+      .orderBy('seq');
+  }
+
+  /**
+   * One fetch for several deliveries; false where there is but one. Adds the builds whose commits are here then to
+   * `fetched`. The others have all failed with that one fetch: an upstream that hangs costs a burst no more than a build.
+   */
+  async #fetchBurst(project: Project, lane: Lane, fetched: Set<string>): Promise<boolean> {
+    const burst = await this.#inLane(lane)
+      .select(['id', 'number', 'commit_sha', 'ref', 'pull_request'])
+      .limit(MOST_TOGETHER)
+      .execute();
+    if (burst.length < 2) return false;
+    const { mirrors } = this.#services;
+    const { signal } = this.#stopping;
+    let obstacle: string | null = null;
+    try {
+      await mirrors.fetch(project, { signal, wants: burst.flatMap(wantsOf) });
+    } catch (error) {
+      if (signal.aborted) return true;
+      obstacle = this.#sentenceOf(error, project);
+    }
+    for (const build of burst) {
+      if (obstacle === null || (await mirrors.has(project, build.commit_sha))) fetched.add(build.id);
+      else await this.#obstructed(project, build, obstacle);
+    }
+    return true;
+  }
+
+  async #plan(project: Project, build: Build, isFetched: boolean): Promise<void> {
+    const { signal } = this.#stopping;
+    const outcome = await planOf(this.#services, project, build, { signal, isFetched }).catch(
+      (error: unknown) => ({ kind: 'obstructed' as const, error }),
+    );
+    if (signal.aborted) return;
+    switch (outcome.kind) {
+      case 'obstructed':
+        return this.#obstructed(project, build, this.#sentenceOf(outcome.error, project));
+      case 'missing': {
+        const missing = `The repository of ${project.name} does not have the commit ${build.commit_sha}.`;
+        return this.#obstructed(project, build, `${missing} It may have been force-pushed away.`);
+      }
+      default:
+        return this.#record(project, build, outcome);
+    }
+  }
+
+  #sentenceOf(error: unknown, project: Project): string {
+    if (error instanceof MirrorFault) return error.sentence;
+    this.#services.log.error({ err: error, project: project.name }, 'Planning broke');
+    return "Something in Reprise broke while this build was planned. The server's log says what.";
+  }
+
+  /** Something is in the way that may be gone later: puts the build aside, or ends it after its last try. */
+  async #obstructed(project: Project, build: Pick<Build, 'id' | 'number'>, obstacle: string): Promise<void> {
+    const tries = this.#tries.get(build.id) ?? 0;
+    const againMs = this.#retryAfterMs[tries];
+    this.#tries.set(build.id, tries + 1);
+    if (againMs !== undefined) return this.#rest(build, againMs);
+    await this.#record(project, build, { kind: 'errored', why: obstacle, log: `${obstacle}\n`, record: {} });
+  }
+
+  async #record(
+    project: Project,
+    build: Pick<Build, 'id' | 'number'>,
+    planning: Exclude<Planning, { kind: 'missing' }>,
+  ): Promise<void> {
     this.#tries.delete(build.id);
     if (!(await recordPlanning(this.#services, build, planning))) return;
     this.#services.queue.wake();
     announceChanged(this.#services, [{ project: project.name, number: build.number }]);
   }
 
-  /** null: it is tried again later. */
-  async #try(project: Project, build: Build): Promise<Exclude<Planning, { kind: 'missing' }> | null> {
-    const { signal } = this.#stopping;
-    let obstacle: string;
-    try {
-      const planning = await planOf(this.#services, project, build, { signal });
-      if (planning.kind !== 'missing') return planning;
-      obstacle = `The repository of ${project.name} does not have the commit ${build.commit_sha}. It may have been force-pushed away.`;
-    } catch (error) {
-      if (signal.aborted) return null;
-      if (error instanceof MirrorFault) obstacle = error.sentence;
-      else {
-        obstacle = "Something in Reprise broke while this build was planned. The server's log says what.";
-        this.#services.log.error(
-          { err: error, project: project.name, build: build.number },
-          'Planning broke',
-        );
-      }
-    }
-    const tries = this.#tries.get(build.id) ?? 0;
-    const againMs = this.#retryAfterMs[tries];
-    if (againMs === undefined) return { kind: 'errored', why: obstacle, log: `${obstacle}\n`, record: {} };
-    this.#tries.set(build.id, tries + 1);
-    this.#rest(build, againMs);
-    return null;
-  }
-
-  /** Puts the build aside, and lets those behind it pass. */
-  #rest({ id }: Build, ms: number): void {
+  /** Lets the builds behind it pass. */
+  #rest({ id }: Pick<Build, 'id'>, ms: number): void {
     this.#resting.add(id);
     delay(ms, undefined, { signal: this.#stopping.signal }).then(
       () => {

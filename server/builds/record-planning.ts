@@ -14,7 +14,7 @@ type Ended = Extract<Planning, { kind: 'skipped' | 'failed' | 'errored' }>;
  */
 export async function recordPlanning(
   { db, logs, now }: Pick<Services, 'db' | 'logs' | 'now'>,
-  build: Build,
+  build: Pick<Build, 'id'>,
   planning: Exclude<Planning, { kind: 'missing' }>,
 ): Promise<boolean> {
   const at = now();
@@ -30,7 +30,7 @@ export async function recordPlanning(
 
 async function recordPlan(
   trx: Transaction<Database>,
-  build: Build,
+  build: Pick<Build, 'id'>,
   { plan, record, at }: { plan: Plan; record: Partial<Build>; at: number },
 ): Promise<boolean> {
   const json = JSON.stringify(plan);
@@ -48,7 +48,7 @@ async function recordPlan(
 
 async function recordEnd(
   trx: Transaction<Database>,
-  build: Build,
+  build: Pick<Build, 'id'>,
   { planning, log, at }: { planning: Ended; log: WrittenLog | null; at: number },
 ): Promise<boolean> {
   const { kind: status, why, record } = planning;
@@ -66,7 +66,11 @@ async function recordEnd(
 }
 
 /** Changes the build only while nobody else has: a cancelled one is no longer queued. */
-async function take(trx: Transaction<Database>, build: Build, values: Partial<Build>): Promise<boolean> {
+async function take(
+  trx: Transaction<Database>,
+  build: Pick<Build, 'id'>,
+  values: Partial<Build>,
+): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('builds')
     .set((eb) => ({ ...values, revision: eb('revision', '+', 1) }))

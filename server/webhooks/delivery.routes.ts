@@ -20,7 +20,7 @@ export function deliveryRoutes(services: Services): Route[] {
       path: '/api/deliveries',
       policy: 'read',
       summary: 'What GitHub sent and what became of it.',
-      query: z.object({ ...page, project: z.string().optional() }),
+      query: z.object(page),
       answer: listOf(deliverySchema),
       async handle({ query }) {
         const found = await listDeliveries(services.reader, query);

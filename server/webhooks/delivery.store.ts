@@ -35,16 +35,13 @@ export async function findEarlier(
   return found.find((delivery) => delivery.guid === guid) ?? found[0];
 }
 
-export type DeliveryFilter = { project?: string; before?: number; limit: number };
-
 /** Newest first. `before` is the `seq` of the last one seen. */
-export function listDeliveries(db: Kysely<Database>, { project, before, limit }: DeliveryFilter) {
+export function listDeliveries(db: Kysely<Database>, { before, limit }: { before?: number; limit: number }) {
   return db
     .selectFrom('deliveries')
     .innerJoin('projects', 'projects.id', 'deliveries.project_id')
     .selectAll('deliveries')
     .select('projects.name as project')
-    .$if(project !== undefined, (query) => query.where('projects.name', '=', project ?? ''))
     .$if(before !== undefined, (query) => query.where('deliveries.seq', '<', before ?? 0))
     .orderBy('deliveries.seq', 'desc')
     .limit(limit)

@@ -159,8 +159,7 @@ describe('a pipeline file', () => {
     const { body } = await server.admin('POST', '/api/projects/young/builds', { ref: young.head });
     const build = await server.planned('young', body.number);
     expect(build).toMatchObject({ commit: young.head, status: 'queued' });
-    expect(build.pipelineFrom).toContain(`(${now.slice(0, 12)})`);
-    expect(build.pipelineFrom).toContain('default branch');
+    expect(build.pipelineFrom).toBe(`branch main (${now.slice(0, 12)})`);
   });
 
   test('of another ref is used where asked for', async () => {
@@ -291,6 +290,17 @@ describe("a fork's pull request", () => {
 });
 
 describe('what cannot be fetched', () => {
+  test('fails a whole burst with one fetch, but for the commits that are here', async () => {
+    const burst = await server.project('burst', { '.reprise.yml': PIPELINE });
+    await server.planned('burst', await server.push(burst, burst.head));
+    rmSync(burst.repository.path, { recursive: true });
+    const commits = ['a', 'b', 'c'].map((digit) => digit.repeat(40));
+    const numbers = await Promise.all(commits.map((commit) => server.push(burst, commit)));
+    const here = await server.push(burst, burst.head, { branch: 'again' });
+    expect((await server.planned('burst', here)).status).toBe('queued');
+    for (const number of numbers) expect((await server.planned('burst', number)).status).toBe('errored');
+  });
+
   test("ends the build errored, with git's own words; a commit that never was, too", async () => {
     const [away, here] = await Promise.all([
       server.project('away', { '.reprise.yml': PIPELINE }),
