@@ -58,7 +58,7 @@ test('the same tree gives the same bytes, however it came to be, and again once 
       await unpackInput({ file: join(dir.join('out-one'), one.fileName), into: dir.join('three') });
       expect(await pack(dir.join('three'), dir.join('out-three'))).toEqual(one);
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
 

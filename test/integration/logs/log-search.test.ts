@@ -139,7 +139,7 @@ test('whatever was appended, lines, places and matches are those of the whole te
         hits.map(({ number, offset }) => [number, offset]),
       );
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 
