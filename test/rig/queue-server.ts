@@ -199,7 +199,7 @@ export class QueueServer implements AsyncDisposable {
 }
 
 /** A job as a plan has it: one step `true`, on `linux`, unless told. */
-export function plannedJob(job: Partial<PlannedJob> & { name: string }): PlannedJob {
+function plannedJob(job: Partial<PlannedJob> & { name: string }): PlannedJob {
   const step = {
     name: 'true',
     run: 'true',
