@@ -3,7 +3,7 @@
  * JSON, sent to runners and replayed by a rebuild. All durations are milliseconds.
  */
 
-/** Where a step's packets may go: out to the world but never to the host (`egress`), or nowhere (`none`). */
+/** Where a step's packets may go: out to the world but never to the host's loopback (`egress`), or nowhere (`none`). */
 export type Network = 'egress' | 'none';
 
 /**

@@ -59,6 +59,8 @@ export async function startServer(given: ServerConfig, log: Logger): Promise<Run
   // A blob may take an hour to arrive; a header may not.
   http.requestTimeout = 3_600_000;
   http.keepAliveTimeout = 75_000;
+  await services.mirrors.assertGit();
+  undo.defer(() => services.mirrors.close());
   services.live.attach(http);
   listening.address = await listen(http, config);
   undo.defer(() => closeHttp(http));
