@@ -29,6 +29,8 @@ export interface Ask {
   json?: unknown;
   /** Sent as bytes: what is in memory, or a whole file of that size. */
   body?: Buffer | { file: string; size: number };
+  /** Over those that are sent anyway. */
+  headers?: Record<string, string>;
   /** Without a byte in either direction for this long, the connection is taken for dead. */
   idleMs: number;
   signal: AbortSignal;
@@ -131,7 +133,7 @@ export class Client {
       port: this.#server.port,
       method: ask.method,
       path: this.#base + ask.path,
-      headers,
+      headers: { ...headers, ...ask.headers },
       timeout: ask.idleMs,
       signal: ask.signal,
     });

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { AttemptClient } from './attempt-client.ts';
 import { type AttemptDirectory, makeAttemptDirectory, removeTree } from './attempt-directory.ts';
-import { FetchFailed, type Mirrors } from './checkout/mirrors.ts';
+import { FetchFailed } from './checkout/fetch-refs.ts';
+import type { Mirrors } from './checkout/mirrors.ts';
 import { type Client, Refused } from './client.ts';
 import type { Assignment, Toolchain } from './protocol.ts';
 import { AttemptRecord } from './record.ts';

@@ -127,6 +127,7 @@ function toolsOf(
   const mirrors = new Mirrors({
     directory: dataDir.mirrors,
     server: config.server,
+    client: o.client,
     world: { env: config.gitEnv },
     timeScale: o.timeScale,
   });

@@ -1,12 +1,22 @@
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Backoff } from '../backoff.ts';
+import type { Client } from '../client.ts';
 import { randomId } from '../data-dir.ts';
 import type { Assignment } from '../protocol.ts';
-import { paths } from '../wire.ts';
+import { fetchPack } from './fetch-pack.ts';
+import { Damaged, FetchFailed, type FetchOptions, fetchRefs } from './fetch-refs.ts';
 import { fold, isFoldDue } from './fold.ts';
-import { type GitResult, type GitWorld, git } from './git.ts';
+import { type GitWorld, git } from './git.ts';
+import {
+  addRecentCommit,
+  lastUse,
+  makeBare,
+  readRef,
+  recentCommits,
+  touch,
+  writeRef,
+} from './mirror-files.ts';
 
 /** A commit of a project that is in the runner's mirror, and the tags whose objects are there too. */
 export interface FetchedCommit {
@@ -17,8 +27,14 @@ export interface FetchedCommit {
   fetched: boolean;
 }
 
-/** The commit could not be brought here; `message` is for the job's log and its record. */
-export class FetchFailed extends Error {}
+export interface MirrorsOptions {
+  directory: string;
+  /** The server's address, and who asks it. */
+  server: string;
+  client: Client;
+  world: GitWorld;
+  timeScale: number;
+}
 
 type Wanted = Pick<Assignment, 'project' | 'commit' | 'keepRef' | 'tags' | 'gitToken'>;
 
@@ -27,22 +43,16 @@ type Wanted = Pick<Assignment, 'project' | 'commit' | 'keepRef' | 'tags' | 'gitT
  * server's mirrors, and may be removed at any time when no job uses them.
  */
 export class Mirrors {
-  readonly #directory: string;
-  readonly #server: string;
-  readonly #world: GitWorld;
-  readonly #timeScale: number;
+  readonly #o: MirrorsOptions;
   /** Per project, the last of those that wait to work on the mirror. */
   readonly #queues = new Map<string, Promise<unknown>>();
   /** How many running jobs borrow from each. */
   readonly #users = new Map<string, number>();
-  /** Lists of tags known to be in a mirror: `project` and the objects' names. */
-  readonly #complete = new Map<string, string>();
+  /** Per project, the tags' objects known to be in the mirror. */
+  readonly #tags = new Map<string, Set<string>>();
 
-  constructor(o: { directory: string; server: string; world: GitWorld; timeScale: number }) {
-    this.#timeScale = o.timeScale;
-    this.#directory = o.directory;
-    this.#server = o.server;
-    this.#world = o.world;
+  constructor(options: MirrorsOptions) {
+    this.#o = options;
   }
 
   /** Marks the mirror as in use until `release`. Call before `fetch`. */
@@ -50,13 +60,13 @@ export class Mirrors {
     this.#users.set(project, (this.#users.get(project) ?? 0) + 1);
   }
 
-  /** Also tidies the mirror up where that is due and nobody waits for it. */
+  /** Also tidies the mirror up where that is due. */
   release(project: string): void {
     const left = (this.#users.get(project) ?? 1) - 1;
     if (left > 0) this.#users.set(project, left);
     else this.#users.delete(project);
-    const path = this.#path(project);
-    if (left === 0 && isFoldDue(path)) void this.#alone(project, () => fold(this.#world, path));
+    const mirror = this.#path(project);
+    if (left === 0 && isFoldDue(mirror)) void this.#alone(project, () => fold(this.#o.world, mirror));
   }
 
   /**
@@ -64,29 +74,32 @@ export class Mirrors {
    * is made anew, once. Throws `FetchFailed`, or the signal's reason.
    */
   async fetch(wanted: Wanted, signal: AbortSignal): Promise<FetchedCommit> {
-    const path = this.#path(wanted.project);
-    const held = this.#ifHeld(path, wanted);
+    const held = this.#ifHeld(wanted);
     if (held) return held;
     return this.#alone(wanted.project, async () => {
-      const meanwhile = this.#ifHeld(path, wanted);
+      const meanwhile = this.#ifHeld(wanted);
       if (meanwhile) return meanwhile;
       try {
-        return await this.#bring(path, wanted, signal);
+        return await this.#bring(wanted, signal);
       } catch (error) {
         if (!(error instanceof Damaged)) throw error;
       }
       await this.#remove(wanted.project);
-      return this.#bring(path, wanted, signal);
+      return this.#bring(wanted, signal);
     });
   }
 
-  /** For a checkout that failed: looks whether the commit is whole, and if not removes the mirror and returns false. */
+  /** For a checkout that failed: reads the commit whole. When that fails, removes the mirror and returns false. */
   async verify(wanted: Wanted, signal: AbortSignal): Promise<boolean> {
+    const directory = this.#path(wanted.project);
     return this.#alone(wanted.project, async () => {
-      const walk = ['rev-list', '--objects', '--quiet', '--no-walk', wanted.commit, '--'];
-      const result = await git(this.#world, walk, { directory: this.#path(wanted.project), signal });
-      const read = await this.#readsAll(wanted, signal);
-      if (result.code === 0 && read) return true;
+      const history = await git(this.#o.world, ['rev-list', '--quiet', wanted.commit, '--'], {
+        directory,
+        signal,
+      });
+      const archive = ['archive', '--format=tar', '--output=/dev/null', wanted.commit];
+      const files = await git(this.#o.world, archive, { directory, signal });
+      if (history.code === 0 && files.code === 0) return true;
       await this.#remove(wanted.project);
       return false;
     });
@@ -94,9 +107,9 @@ export class Mirrors {
 
   /** Removes the mirror that was used longest ago and is not in use. Returns its project, or null when there is none. */
   async removeOldest(): Promise<string | null> {
-    const oldest = readdirSync(this.#directory)
+    const oldest = readdirSync(this.#o.directory)
       .filter((name) => name.endsWith('.git'))
-      .map((name) => ({ project: name.slice(0, -4), at: lastUse(join(this.#directory, name)) }))
+      .map((name) => ({ project: name.slice(0, -4), at: lastUse(join(this.#o.directory, name)) }))
       .filter(({ project }) => !this.#users.has(project) && !this.#queues.has(project))
       .toSorted((a, b) => a.at - b.at)[0];
     if (!oldest) return null;
@@ -106,39 +119,76 @@ export class Mirrors {
 
   #path(project: string): string {
     if (!/^[a-z0-9][a-z0-9._-]{0,62}$/.test(project)) throw new FetchFailed('The project has no valid name.');
-    return join(this.#directory, `${project}.git`);
+    return join(this.#o.directory, `${project}.git`);
   }
 
-  #ifHeld(path: string, wanted: Wanted): FetchedCommit | null {
-    if (readRef(path, wanted.keepRef) !== wanted.commit) return null;
-    if (this.#complete.get(wanted.project) !== tagList(wanted.tags)) return null;
-    touch(path);
-    return { objects: join(path, 'objects'), tags: wanted.tags, fetched: false };
+  #ifHeld(wanted: Wanted): FetchedCommit | null {
+    const mirror = this.#path(wanted.project);
+    if (readRef(mirror, wanted.keepRef) !== wanted.commit || this.#unknownTags(wanted).length > 0)
+      return null;
+    touch(mirror);
+    return { objects: join(mirror, 'objects'), tags: wanted.tags, fetched: false };
   }
 
-  async #bring(path: string, wanted: Wanted, signal: AbortSignal): Promise<FetchedCommit> {
-    await makeBare(path);
-    const fetched = readRef(path, wanted.keepRef) !== wanted.commit;
-    if (fetched) {
-      await this.#fetchRefs(path, wanted, [`+${wanted.keepRef}:${wanted.keepRef}`], signal);
-      if (readRef(path, wanted.keepRef) !== wanted.commit)
+  #unknownTags({ project, tags }: Wanted): string[] {
+    const known = this.#tags.get(project);
+    return tags.map((tag) => tag.object).filter((object) => !known?.has(object));
+  }
+
+  async #bring(wanted: Wanted, signal: AbortSignal): Promise<FetchedCommit> {
+    const mirror = this.#path(wanted.project);
+    await makeBare(mirror);
+    const fetched = readRef(mirror, wanted.keepRef) !== wanted.commit;
+    if (fetched) await this.#bringCommit(mirror, wanted, signal);
+    const unknown = this.#unknownTags(wanted);
+    const lost = await this.#bringTags(mirror, { wanted, objects: unknown, signal });
+    const found = unknown.filter((object) => !lost.has(object));
+    this.#tags.set(wanted.project, new Set([...(this.#tags.get(wanted.project) ?? []), ...found]));
+    touch(mirror);
+    const tags = wanted.tags.filter((tag) => !lost.has(tag.object));
+    return { objects: join(mirror, 'objects'), tags, fetched };
+  }
+
+  async #bringCommit(mirror: string, wanted: Wanted, signal: AbortSignal): Promise<void> {
+    if (!(await this.#bringQuickly(mirror, wanted, signal))) {
+      await fetchRefs(this.#fetching(mirror, wanted, signal), [`+${wanted.keepRef}:${wanted.keepRef}`]);
+      if (readRef(mirror, wanted.keepRef) !== wanted.commit)
         throw new FetchFailed(`The server's mirror of ${wanted.project} has no commit ${wanted.commit}.`);
     }
-    const lost = await this.#fetchTags(path, wanted, signal);
-    if (lost.size === 0) this.#complete.set(wanted.project, tagList(wanted.tags));
-    touch(path);
-    const tags = wanted.tags.filter((tag) => !lost.has(tag.object));
-    return { objects: join(path, 'objects'), tags, fetched };
+    addRecentCommit(mirror, wanted.commit);
+  }
+
+  /** In one request, together with the tags that are new. False when that did not work out. */
+  async #bringQuickly(mirror: string, wanted: Wanted, signal: AbortSignal): Promise<boolean> {
+    const { project, gitToken, commit, keepRef } = wanted;
+    const tags = this.#unknownTags(wanted);
+    const wants = [...new Set([commit, ...tags])];
+    try {
+      await fetchPack(
+        { client: this.#o.client, world: this.#o.world, mirror, signal },
+        { project, gitToken, wants, haves: recentCommits(mirror) },
+      );
+      for (const tag of tags) await writeRef(mirror, `refs/reprise/tags/${tag}`, tag);
+      await writeRef(mirror, keepRef, commit);
+      this.#tags.set(project, new Set([...(this.#tags.get(project) ?? []), ...tags]));
+      return true;
+    } catch {
+      signal.throwIfAborted();
+      return false;
+    }
   }
 
   /** Brings the tags' own objects, which no branch leads to. Returns those that even the server has not. */
-  async #fetchTags(path: string, wanted: Wanted, signal: AbortSignal): Promise<Set<string>> {
-    const missing = new Set(await this.#missing(path, wanted.tags, signal));
+  async #bringTags(
+    mirror: string,
+    o: { wanted: Wanted; objects: readonly string[]; signal: AbortSignal },
+  ): Promise<Set<string>> {
+    const missing = new Set(await this.#missing(mirror, o.objects, o.signal));
     const lost = new Set<string>();
     while (missing.size > 0) {
-      const refs = [...missing].map((object) => `+${object}:refs/reprise/tags/${object}`);
+      const refspecs = [...missing].map((object) => `+${object}:refs/reprise/tags/${object}`);
       try {
-        await this.#fetchRefs(path, wanted, refs, signal);
+        await fetchRefs(this.#fetching(mirror, o.wanted, o.signal), refspecs);
         break;
       } catch (error) {
         // The server names the first that it does not have, and gives nothing then.
@@ -150,54 +200,28 @@ export class Mirrors {
     return lost;
   }
 
-  /** A server that is being restarted, or a proxy in between, is asked again. */
-  async #fetchRefs(path: string, wanted: Wanted, refs: string[], signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff(500 / this.#timeScale, 20_000 / this.#timeScale);
-    for (let tries = 1; ; tries += 1) {
-      const result = await this.#fetchOnce(path, wanted, refs, signal);
-      if (result.code === 0) return;
-      if (isDamage(result)) throw new Damaged(result.err);
-      if (tries === (isFinal(result) ? 1 : FETCH_TRIES))
-        throw new FetchFailed(`git could not fetch the commit from the server: ${lastWords(result)}`);
-      await backoff.wait(signal);
-    }
-  }
-
-  #fetchOnce(path: string, wanted: Wanted, refs: string[], signal: AbortSignal): Promise<GitResult> {
-    const options = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--stdin'];
-    const password = Buffer.from(`reprise:${wanted.gitToken}`).toString('base64');
-    const address = `${this.#server}${paths.git(wanted.project)}`;
-    return git(this.#world, ['fetch', ...options, '--', address], {
-      directory: path,
-      config: { [`http.${this.#server}/.extraHeader`]: `Authorization: Basic ${password}` },
-      input: refs.map((ref) => `${ref}\n`).join(''),
-      signal,
-    });
-  }
-
-  /** Which of the tags' objects the mirror does not have. */
-  async #missing(path: string, tags: Wanted['tags'], signal: AbortSignal): Promise<string[]> {
-    if (tags.length === 0) return [];
-    const input = tags.map((tag) => `${tag.object}\n`).join('');
-    const result = await git(this.#world, ['cat-file', '--batch-check'], { directory: path, input, signal });
-    if (result.code !== 0) throw new Damaged(result.err);
-    return result.out
+  /** Which of the objects the mirror does not have. */
+  async #missing(mirror: string, objects: readonly string[], signal: AbortSignal): Promise<string[]> {
+    if (objects.length === 0) return [];
+    const input = objects.map((object) => `${object}\n`).join('');
+    const check = ['cat-file', '--batch-check'];
+    const { code, out, err } = await git(this.#o.world, check, { directory: mirror, input, signal });
+    if (code !== 0) throw new Damaged(err);
+    return out
       .split('\n')
       .filter((line) => line.endsWith(' missing'))
       .map((line) => line.slice(0, -' missing'.length));
   }
 
-  /** Reads every file of the commit, which a walk over names does not. */
-  async #readsAll(wanted: Wanted, signal: AbortSignal): Promise<boolean> {
-    const archive = ['archive', '--format=tar', '--output=/dev/null', wanted.commit];
-    const result = await git(this.#world, archive, { directory: this.#path(wanted.project), signal });
-    return result.code === 0;
+  #fetching(mirror: string, { project, gitToken }: Wanted, signal: AbortSignal): FetchOptions {
+    const { world, server, timeScale } = this.#o;
+    return { world, mirror, server, project, gitToken, timeScale, signal };
   }
 
   /** Renamed away first: whoever still borrows from it keeps what is open. */
   async #remove(project: string): Promise<void> {
-    this.#complete.delete(project);
-    const away = join(this.#directory, `removed-${randomId()}`);
+    this.#tags.delete(project);
+    const away = join(this.#o.directory, `removed-${randomId()}`);
     await rename(this.#path(project), away).catch(ignoreMissing);
     await rm(away, { recursive: true, force: true });
   }
@@ -213,62 +237,6 @@ export class Mirrors {
       if (this.#queues.get(project) === turn) this.#queues.delete(project);
     }
   }
-}
-
-/** With waits from 0.5 s to 20 s in between, about a minute and a half. */
-const FETCH_TRIES = 9;
-
-/** What the server would say again. (`couldn't find remote ref` is not among it: git takes a proxy's page for an empty repository.) */
-function isFinal(result: GitResult): boolean {
-  return /not our ref|returned error: (401|403|404)|Authentication failed/.test(result.err);
-}
-
-/** The mirror itself is broken, or was left locked by a git that was killed. */
-class Damaged extends Error {}
-
-/** What git says about a damaged repository, and never about a network or a server. */
-const DAMAGE =
-  /bad object|corrupt|is far too short|cannot be mapped|does not match index|inflate|garbage at end|unable to unpack|loose object|packfile .* (?:cannot|not)|did not send all necessary objects|missing (?:blob|tree|commit)|could not (?:parse|read) [0-9a-f]{7}|\.lock': File exists|not a git repository|bad config|Invalid (?:HEAD|object)|unresolved deltas/i;
-
-function isDamage(result: GitResult): boolean {
-  return DAMAGE.test(result.err) && !/remote error|The requested URL returned error/i.test(result.err);
-}
-
-function lastWords(result: GitResult): string {
-  const lines = result.err.split('\n').filter((line) => line.trim() !== '');
-  return lines.slice(-3).join(' ') || `exit code ${result.code}`;
-}
-
-/** What `git init --bare` would make, without a template and without a process. */
-async function makeBare(path: string): Promise<void> {
-  if (statSync(join(path, 'HEAD'), { throwIfNoEntry: false })) return;
-  for (const part of ['objects/pack', 'objects/info', 'refs/heads', 'refs/tags'])
-    await mkdir(join(path, part), { recursive: true });
-  writeFileSync(join(path, 'config'), '[core]\n\trepositoryformatversion = 0\n\tbare = true\n');
-  writeFileSync(join(path, 'HEAD'), 'ref: refs/heads/main\n');
-}
-
-function readRef(path: string, ref: string): string | null {
-  if (!/^refs\/[A-Za-z0-9][A-Za-z0-9._/-]*$/.test(ref) || ref.includes('..')) return null;
-  try {
-    return readFileSync(join(path, ref), 'latin1').trim();
-  } catch {
-    return null;
-  }
-}
-
-function tagList(tags: Wanted['tags']): string {
-  return tags.map((tag) => tag.object).join(' ');
-}
-
-/** The time of last use is that of HEAD, which nothing else changes. */
-function touch(path: string): void {
-  const now = new Date();
-  utimesSync(join(path, 'HEAD'), now, now);
-}
-
-function lastUse(path: string): number {
-  return statSync(join(path, 'HEAD'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

@@ -295,7 +295,7 @@ export class ProtocolServer implements AsyncDisposable {
         const offset = Number(o.url.searchParams.get('offset'));
         if (offset > served.log.length) throw new No(416, 'log-gap', { size: served.log.length });
         const skipped = served.log.length - offset;
-        if (skipped < body.length) served.log = Buffer.concat([served.log, body.subarray(skipped)]);
+        if (skipped < body.length) served.log = appended(served.log, body.subarray(skipped));
         return json(o.response, 200, { size: served.log.length });
       }
       case 'PUT progress':
@@ -405,6 +405,17 @@ function problem(response: ServerResponse, status: number, code: string, extra: 
     ...extra,
   });
   response.writeHead(status, { 'content-type': 'application/problem+json' }).end(body);
+}
+
+/** Grows by doubling: joining anew each time would cost the square of a long log. */
+function appended(log: Buffer, more: Buffer): Buffer {
+  const size = log.length + more.length;
+  const room = log.byteOffset === 0 ? log.buffer.byteLength : 0;
+  const whole =
+    room >= size ? Buffer.from(log.buffer, 0, size) : Buffer.from(new ArrayBuffer(size * 2), 0, size);
+  if (whole.buffer !== log.buffer) log.copy(whole);
+  more.copy(whole, log.length);
+  return whole;
 }
 
 async function readAll(request: IncomingMessage): Promise<Buffer> {

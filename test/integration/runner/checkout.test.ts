@@ -146,6 +146,31 @@ describe('the mirror', () => {
     expect(log).not.toContain('fetched');
   });
 
+  test('fetches a new commit, with new tags, in a single request', async () => {
+    await server.perform();
+    const before = gitRequests();
+    const commit = repository.commit('New', { new: 'yes' });
+    repository.git('tag', '--annotate', '--message', 'Release', 'v9');
+    const tags = [{ name: 'v9', object: repository.git('rev-parse', 'refs/tags/v9') }];
+    const { result, log } = await server.perform({ commit, tags, steps: ['cat new; git describe'] });
+    expect(result.status, log).toBe('passed');
+    expect(log).toContain('v9\n');
+    expect(gitRequests()).toBe(before + 1);
+  });
+
+  test('falls back to git fetch when the single request is not answered as it should be', async () => {
+    const commit = repository.commit('Newer', { newer: 'yes' });
+    let posts = 0;
+    server.fault = (request) => (request.endsWith('/git-upload-pack') && posts++ === 0 ? 'html' : null);
+    const { result, log } = await server.perform({
+      commit,
+      steps: ['cat newer; git fsck --connectivity-only'],
+    });
+    server.fault = () => null;
+    expect(result.status, log).toBe('passed');
+    expect(posts).toBeGreaterThan(1);
+  });
+
   test('fetches a commit that no branch has any more', async () => {
     const commit = repository.commit('Orphaned', { orphan: 'yes' });
     repository.git('reset', '--quiet', '--hard', 'HEAD~1');
