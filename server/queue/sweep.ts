@@ -1,7 +1,7 @@
 import { loseAttempt } from '../runners/lose.ts';
 import { runnerStates } from '../runners/runner.store.ts';
 import type { Services } from '../services.ts';
-import { expiredAttempts } from './lease.ts';
+import { expiredAttempts, renewAllLeases } from './lease.ts';
 
 /**
  * Ends what is overdue, and tells watchers when a runner fell silent: nothing else happens at that moment that they could
@@ -10,10 +10,13 @@ import { expiredAttempts } from './lease.ts';
 export class Sweep {
   readonly #services: Services;
   #connected = '';
+  /** The clock's lead over the monotonic one, which nobody can set. */
+  #clockAhead: number;
   #running: Promise<void> | undefined;
 
   constructor(services: Services) {
     this.#services = services;
+    this.#clockAhead = services.now() - performance.now();
   }
 
   /** One at a time: a call while one is under way does nothing. */
@@ -30,11 +33,26 @@ export class Sweep {
   }
 
   async #once(): Promise<void> {
+    await this.#mindTheClock();
     await sweep(this.#services);
     const connected = (await runnerStates(this.#services)).filter((state) => state.connected);
     const names = connected.map(({ runner }) => runner.name).join();
     if (names !== this.#connected) this.#services.live.changed('runners', 'queue');
     this.#connected = names;
+  }
+
+  /**
+   * When the machine's clock was set to another time, leases cannot be told from it any more: all begin anew, as they do
+   * when the server starts. No runner loses its attempt because somebody corrected a clock.
+   */
+  async #mindTheClock(): Promise<void> {
+    const { db, config, now } = this.#services;
+    const ahead = now() - performance.now();
+    const jumpMs = ahead - this.#clockAhead;
+    this.#clockAhead = ahead;
+    if (Math.abs(jumpMs) < config.times.renewMs) return;
+    this.#services.log.warn({ jumpMs }, "the machine's clock was set; every lease begins anew");
+    await renewAllLeases(db, now() + config.times.reassignMs);
   }
 }
 

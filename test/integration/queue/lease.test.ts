@@ -1,5 +1,5 @@
 import { newId } from '@reprise/server/db/id.ts';
-import { sweep } from '@reprise/server/queue/sweep.ts';
+import { Sweep, sweep } from '@reprise/server/queue/sweep.ts';
 import { expect, test } from 'vitest';
 import { PuppetRunner, sha256, stepState } from '../../rig/puppet-runner.ts';
 import { QueueServer } from '../../rig/queue-server.ts';
@@ -50,6 +50,22 @@ test('a renewed lease does not expire', async () => {
     await sweep(server.services);
   }
   expect((await server.state(number)).attempts).toMatchObject([{ status: 'running' }]);
+});
+
+test.each([3_600_000, -600_000])('no lease ends because the clock was set by %i ms', async (ms) => {
+  await using server = await QueueServer.start();
+  const runner = await PuppetRunner.connect(server);
+  await server.build({ name: 'test' });
+  const work = await runner.take();
+  const sweeping = new Sweep(server.services);
+  server.clock.advance(ms);
+  sweeping.start();
+  await sweeping.ended();
+  const { attempts } = await server.state(1);
+  const { reassignMs } = server.services.config.times;
+  expect(attempts).toMatchObject([{ status: 'running' }]);
+  expect(Math.abs((attempts[0]?.lease_expires_at ?? 0) - server.clock() - reassignMs)).toBeLessThan(5000);
+  expect((await runner.finish(work)).status).toBe(200);
 });
 
 test('every write of a runner that was given up is refused, and the second result stands', async () => {
