@@ -3,7 +3,10 @@ import { beforeEach, expect } from 'vitest';
 
 /** Which programs the tests of a folder drive. Without them they are skipped by name; under CI they fail. */
 const NEEDS: [RegExp, string[]][] = [
-  [/\/(scenarios|integration\/(sandbox|runner))\//, ['git', 'bwrap', 'slirp4netns', 'ip', 'setpriv', 'nsenter']],
+  [
+    /\/(scenarios|integration\/(sandbox|runner))\//,
+    ['git', 'bwrap', 'slirp4netns', 'ip', 'setpriv', 'nsenter'],
+  ],
   [/\/scenarios\/reproducible/, ['faketime', 'npm']],
   [/\/(integration\/git|scenarios\/private)/, ['git', 'ssh', 'ssh-keygen', '/usr/sbin/sshd']],
   [/\/integration\//, ['git']],
