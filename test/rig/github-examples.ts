@@ -1,9 +1,7 @@
-import { createRequire } from 'node:module';
+import definitions from '@octokit/webhooks-examples' with { type: 'json' };
 
-/** GitHub's own collection of webhook payloads, by event. (The package's types do not load as an ES module.) */
-export const examples: { name: string; examples: unknown[] }[] = createRequire(import.meta.url)(
-  '@octokit/webhooks-examples',
-);
+/** GitHub's own collection of webhook payloads, by event. (The package's types are made for CommonJS.) */
+export const examples = definitions as unknown as { name: string; examples: unknown[] }[];
 
 /** The examples of one event. Fails where the collection no longer has any. */
 export function examplesOf(name: string): unknown[] {
