@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, mkdirSync } from 'node:fs';
-import { chmod, lstat, readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from './remove-tree.ts';
 
 /** What one attempt has on the runner's disk. Everything of it goes when the attempt is over. */
 export interface AttemptDirectory {
@@ -9,11 +10,9 @@ export interface AttemptDirectory {
   workspace: string;
   home: string;
   tmp: string;
-  /** Mounted read-only: the steps' scripts. */
-  scripts: string;
-  /** Mounted read-only: the unpacked inputs. */
+  /** The unpacked inputs, mounted read-only. Made when there are any. */
   inputs: string;
-  /** Packed artifacts, before they are uploaded. */
+  /** Packed artifacts, before they are uploaded. Made when there are any. */
   artifacts: string;
   log: string;
 }
@@ -31,7 +30,6 @@ export function makeAttemptDirectory(
     workspace: at('workspace'),
     home: at('home'),
     tmp: at('tmp'),
-    scripts: at('scripts'),
     inputs: at('inputs'),
     artifacts: at('artifacts'),
     log: at('log'),
@@ -53,28 +51,9 @@ export async function emptyAttemptDirectory(
 }
 
 function fill(directory: AttemptDirectory, owner: { uid: number; gid: number } | null): void {
-  for (const name of [directory.scripts, directory.inputs, directory.artifacts])
-    mkdirSync(name, { mode: 0o755 });
   for (const name of [directory.workspace, directory.home, directory.tmp]) {
     mkdirSync(name, { mode: 0o755 });
     if (owner) chownSync(name, owner.uid, owner.gid);
   }
   chmodSync(directory.tmp, 0o1777);
-}
-
-/** Removes a tree that a build wrote, even where it took its own rights away. Follows no link. */
-export async function removeTree(path: string): Promise<void> {
-  const options = { recursive: true, force: true, maxRetries: 3 } as const;
-  try {
-    await rm(path, options);
-  } catch {
-    await openUp(path);
-    await rm(path, options);
-  }
-}
-
-async function openUp(path: string): Promise<void> {
-  if (!(await lstat(path)).isDirectory()) return;
-  await chmod(path, 0o700);
-  for (const name of await readdir(path)) await openUp(join(path, name));
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { removeTree } from './attempt-directory.ts';
+import { removeTree } from './remove-tree.ts';
 
 /** The runner's data directory, held by this process alone. */
 export interface DataDir {

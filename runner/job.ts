@@ -1,13 +1,14 @@
 import type { Logger } from 'pino';
 import { AttemptClient } from './attempt-client.ts';
-import { type AttemptDirectory, makeAttemptDirectory, removeTree } from './attempt-directory.ts';
+import { type AttemptDirectory, makeAttemptDirectory } from './attempt-directory.ts';
 import { FetchFailed } from './checkout/fetch-refs.ts';
 import type { Mirrors } from './checkout/mirrors.ts';
 import { type Client, Refused } from './client.ts';
 import type { Assignment, Toolchain } from './protocol.ts';
 import { AttemptRecord } from './record.ts';
+import { removeTree } from './remove-tree.ts';
 import type { Sandbox, Slot } from './sandbox/sandbox.ts';
-import { CheckoutFailed } from './steps.ts';
+import { CheckoutFailed } from './step.ts';
 import { type Stop, stopVerdict, type Verdict } from './verdict.ts';
 import type { ProtocolTimes } from './wire.ts';
 import { work } from './work.ts';

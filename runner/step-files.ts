@@ -9,14 +9,17 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import type { Mount } from './sandbox/sandbox.ts';
 
-/** Where a step finds its two files inside the sandbox. */
-export const STEP_FILES_INSIDE = '/reprise/step';
+/** Where a step finds its own directory inside the sandbox. */
+const INSIDE = '/reprise/step';
 
-/** The names of the variables that point to them. */
+export const SCRIPT_INSIDE = `${INSIDE}/script`;
+
+/** The names of the variables that point to the files in which a step leaves something for those that follow. */
 export const STEP_FILE_VARIABLES = {
-  REPRISE_ENV: `${STEP_FILES_INSIDE}/env`,
-  REPRISE_PATH: `${STEP_FILES_INSIDE}/path`,
+  REPRISE_ENV: `${INSIDE}/env`,
+  REPRISE_PATH: `${INSIDE}/path`,
 };
 
 const LIMIT = 1024 * 1024;
@@ -29,13 +32,22 @@ export interface StepLegacy {
   path: string[];
 }
 
-/** Makes the directory with both files, empty, for one step; they belong to the step's user. */
-export function writeStepFiles(directory: string, owner: { uid: number; gid: number } | null): void {
+/**
+ * Makes a step's directory with its script and the two files, empty. All of it is the step's own. The script is a file, so
+ * that it can be as long as it likes and nothing of it is in the host's process list.
+ */
+export function writeStepFiles(
+  directory: string,
+  o: { script: string; owner: { uid: number; gid: number } | null },
+): Mount {
   mkdirSync(directory, { mode: 0o700 });
-  for (const path of [join(directory, 'env'), join(directory, 'path'), directory]) {
-    if (path !== directory) writeFileSync(path, '', { mode: 0o600 });
-    if (owner) chownSync(path, owner.uid, owner.gid);
+  const script = o.script.endsWith('\n') ? o.script : `${o.script}\n`;
+  for (const [name, text] of Object.entries({ script, env: '', path: '' })) {
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+    if (o.owner) chownSync(join(directory, name), o.owner.uid, o.owner.gid);
   }
+  if (o.owner) chownSync(directory, o.owner.uid, o.owner.gid);
+  return { source: directory, target: INSIDE };
 }
 
 /** Reads what the step wrote, once no process of it is left. `problem` is a sentence about what it wrote wrongly. */

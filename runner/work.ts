@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttemptClient } from './attempt-client.ts';
 import { type AttemptDirectory, emptyAttemptDirectory } from './attempt-directory.ts';
@@ -8,7 +8,8 @@ import { Refused } from './client.ts';
 import type { Assignment, PackedArtifact } from './protocol.ts';
 import type { AttemptRecord } from './record.ts';
 import type { Sandbox, Slot } from './sandbox/sandbox.ts';
-import { CheckoutFailed, runSteps } from './steps.ts';
+import { CheckoutFailed } from './step.ts';
+import { runSteps } from './steps.ts';
 import type { Verdict } from './verdict.ts';
 
 export interface WorkOptions {
@@ -41,6 +42,7 @@ export async function work(
 
 /** Into a directory of their own: the first step's sandbox copies them over the checkout, where links lead nowhere else. */
 async function fetchInputs({ assignment, directory, server, record }: WorkOptions): Promise<void> {
+  if (assignment.inputs.length > 0) await mkdir(directory.inputs);
   for (const input of assignment.inputs) {
     const { unpackInput } = await import('./artifact/unpack.ts');
     const file = join(directory.path, `input-${input.sha256}`);

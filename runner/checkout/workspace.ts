@@ -14,7 +14,7 @@ export interface Checkout {
 type Owner = { uid: number; gid: number } | null;
 
 /**
- * Writes the workspace's `.git` as plain files, so that no git of the host ever works in a directory that a build can
+ * Writes the workspace's `.git` as plain files (no more of them than git asks for), so that no git of the host ever works in a directory that a build can
  * write: detached at the commit, with the recorded tags, `origin` at the upstream address, and all objects borrowed from
  * the runner's mirror, which is mounted read-only. The files themselves are written inside the sandbox: `checkoutScript`.
  */
@@ -23,24 +23,16 @@ export function writeGitDirectory(workspace: string, checkout: Checkout, owner: 
     if (owner) chownSync(path, owner.uid, owner.gid);
   };
   const gitDirectory = join(workspace, '.git');
-  for (const part of [
-    '',
-    'objects',
-    'objects/info',
-    'objects/pack',
-    'refs',
-    'refs/heads',
-    'refs/tags',
-    'info',
-  ]) {
+  for (const part of ['', 'objects', 'objects/info', 'refs']) {
     mkdirSync(join(gitDirectory, part));
     own(join(gitDirectory, part));
   }
+  const tags = checkout.tags.filter(isPlainTag).map(packedTag).join('');
   const files = {
     HEAD: `${checkout.commit}\n`,
     config: configuration(checkout.cloneUrl),
     'objects/info/alternates': `${OBJECTS_INSIDE}\n`,
-    'packed-refs': checkout.tags.filter(isPlainTag).map(packedTag).join(''),
+    ...(tags === '' ? {} : { 'packed-refs': tags }),
   };
   for (const [name, text] of Object.entries(files)) {
     writeFileSync(join(gitDirectory, name), text);

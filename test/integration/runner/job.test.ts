@@ -210,9 +210,13 @@ describe('cancel', () => {
 
   test('while the commit is being fetched starts no step', async () => {
     const commit = repository.commit('Not yet fetched', { 'new.txt': 'new' });
-    server.fault = (request) => (request.includes('/git/') ? 'hang' : null);
+    let asked = false;
+    server.fault = (request) => {
+      asked ||= request.includes('/git/');
+      return request.includes('/git/') ? 'hang' : null;
+    };
     const attempt = server.offer({ commit, steps: ['echo never'] });
-    await server.until(() => server.requests.at(-1)?.includes('/git/') === true);
+    await server.until(() => asked);
     server.cancel(attempt);
     const result = await attempt.finished;
     server.fault = () => null;
