@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { isAbsolute, normalize, relative, resolve } from 'node:path';
 import { nearest } from '@reprise/pipelines/nearest.ts';
+import { levels } from 'pino';
 import { DEFAULT_STEP_ENV, passThrough } from './pass-through.ts';
 
 export type SandboxKind = 'auto' | 'bubblewrap' | 'container' | 'host';
@@ -22,6 +23,8 @@ export interface RunnerConfig {
   readonly stepMounts: readonly string[];
   readonly stepPath: string;
   readonly minFreeDisk: number;
+  /** The least important message of the operator's log that is written. */
+  readonly logLevel: string;
   /** What the runner's own git sees of the environment: where programs and certificates are. */
   readonly gitEnv: Readonly<Record<string, string>>;
 }
@@ -49,6 +52,7 @@ const KNOWN = [
   'REPRISE_STEP_MOUNTS',
   'REPRISE_STEP_PATH',
   'REPRISE_MIN_FREE_DISK',
+  'REPRISE_LOG_LEVEL',
 ];
 
 /** Read by the server and the command; known, so that one environment may serve both. */
@@ -85,6 +89,7 @@ export function parseRunnerConfig(env: NodeJS.ProcessEnv): ParsedConfig {
     stepMounts: Object.freeze(stepMounts),
     stepPath: stepPath(text('REPRISE_STEP_PATH'), problems),
     minFreeDisk: size('REPRISE_MIN_FREE_DISK', text('REPRISE_MIN_FREE_DISK'), GIB, problems),
+    logLevel: logLevel(text('REPRISE_LOG_LEVEL') ?? 'info', problems),
     gitEnv: Object.freeze(pick(env, GIT_ENV)),
   };
   const warnings = unknownNames(env);
@@ -177,4 +182,10 @@ function unknownNames(env: NodeJS.ProcessEnv): string[] {
       const known = nearest(name, KNOWN);
       return `${name} is not a setting of a runner${known ? `; did you mean ${known}?` : '.'}`;
     });
+}
+
+function logLevel(value: string, problems: string[]): string {
+  if (Object.hasOwn(levels.values, value)) return value;
+  problems.push(`REPRISE_LOG_LEVEL must be one of ${Object.keys(levels.values).join(', ')}, not "${value}".`);
+  return value;
 }

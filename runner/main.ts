@@ -74,7 +74,7 @@ export async function runnerProcess(
   }
   // Directories that steps' users must pass through are made with exactly the modes they are given.
   process.umask(0o022);
-  const log = pino({ name: 'runner' }, pino.destination({ fd: 2, sync: true }));
+  const log = pino({ name: 'runner', level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
   for (const warning of warnings) log.warn(warning);
   const starting = new AbortController();
   let runner: RunningRunner | null = null;

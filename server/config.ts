@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { nearest } from '@reprise/pipelines/nearest.ts';
 import { PROTOCOL_TIMES, type ProtocolTimes, scaleTimes } from '@reprise/runner/protocol.ts';
+import { levels } from 'pino';
 import { Secret } from './secret.ts';
 
 /** The server's settings, read once from the environment. Durations are milliseconds, sizes bytes. */
@@ -20,6 +21,8 @@ export interface ServerConfig {
   /** Addresses of proxies whose `X-Forwarded-…` are believed, as express takes them; null: none. */
   trustProxy: string | null;
   logLimit: number;
+  /** The least important message of the operator's log that is written. */
+  logLevel: string;
   times: ProtocolTimes;
 }
 
@@ -54,6 +57,7 @@ const KNOWN = [
   'REPRISE_EMBEDDED_RUNNERS',
   'REPRISE_TRUST_PROXY',
   'REPRISE_LOG_LIMIT',
+  'REPRISE_LOG_LEVEL',
   'REPRISE_TEST_TIME_SCALE',
   // Read by the embedded runner, by other runners and by the command.
   'REPRISE_SERVER',
@@ -104,8 +108,13 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     embeddedRunners: whole('REPRISE_EMBEDDED_RUNNERS', 2, 0, 64),
     trustProxy: text('REPRISE_TRUST_PROXY'),
     logLimit: whole('REPRISE_LOG_LIMIT', GIB, 64 * 1024, 1024 * GIB),
+    logLevel: text('REPRISE_LOG_LEVEL') ?? 'info',
     times: PROTOCOL_TIMES,
   };
+  if (!Object.hasOwn(levels.values, config.logLevel)) {
+    const known = Object.keys(levels.values).join(', ');
+    problems.push(`REPRISE_LOG_LEVEL must be one of ${known}, not "${config.logLevel}".`);
+  }
   const scale = Number(text('REPRISE_TEST_TIME_SCALE') ?? 1);
   if (!(scale >= 1 && scale <= 1000))
     problems.push('REPRISE_TEST_TIME_SCALE must be a number from 1 to 1000.');

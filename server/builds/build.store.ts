@@ -86,7 +86,7 @@ export function jobsOf(db: Kysely<Database>, buildIds: readonly string[]) {
   return db
     .selectFrom('jobs')
     .select(['id', 'build_id', 'name', 'status', 'why', 'needs', 'attempt'])
-    .select(['queued_at', 'started_at', 'finished_at'])
+    .select(['queued_at', 'started_at', 'finished_at', 'runs_on', 'ready'])
     .select((eb) => eb.case().when('attempt', '=', 0).then(eb.ref('spec')).end().as('spec'))
     .where('build_id', 'in', buildIds)
     .orderBy('build_id')

@@ -10,11 +10,13 @@ import {
   type Step,
 } from '../api.ts';
 import { reproducibility } from '../artifacts/compare.ts';
+import { runnerCandidates } from '../queue/candidates.ts';
+import { whyWaiting } from '../queue/why.ts';
 import type { Services } from '../services.ts';
 import { artifactsOf, attemptsOf, jobsOf, type ShownBuild, stepsOf } from './build.store.ts';
 import { reproduced } from './reproduced.ts';
 
-type Needed = Pick<Services, 'reader' | 'logs' | 'blobs' | 'publicUrl'>;
+type Needed = Pick<Services, 'reader' | 'logs' | 'blobs' | 'publicUrl' | 'queue' | 'config' | 'now'>;
 
 /**
  * Builds of one project as a list shows them, in the given order: whole, but for the files that differ between builds of a
@@ -25,7 +27,7 @@ export async function viewBuilds(
   project: string,
   builds: readonly ShownBuild[],
 ): Promise<Build[]> {
-  const rows = await rowsOf(services.reader, builds);
+  const rows = await rowsOf(services, builds);
   const compared = await reproduced(
     services.reader,
     builds.filter(({ id }) => rows.artifacts.has(id)),
@@ -37,18 +39,31 @@ export async function viewBuilds(
 
 /** One build as the API shows it. */
 export async function viewBuild(services: Needed, project: string, build: ShownBuild): Promise<Build> {
-  return view(services, project, build, { rows: await rowsOf(services.reader, [build]) });
+  return view(services, project, build, { rows: await rowsOf(services, [build]) });
 }
 
 /** What belongs to builds, in one snapshot, so that a job and its attempts are of the same moment. */
-async function rowsOf(reader: Needed['reader'], builds: readonly ShownBuild[]) {
+async function rowsOf(services: Needed, builds: readonly ShownBuild[]) {
   const ids = builds.map(({ id }) => id);
-  return reader.transaction().execute(async (trx) => ({
-    jobs: Map.groupBy(await jobsOf(trx, ids), ({ build_id }) => build_id),
+  const rows = await services.reader.transaction().execute(async (trx) => ({
+    jobs: await jobsOf(trx, ids),
     attempts: Map.groupBy(await attemptsOf(trx, ids), ({ job_id }) => job_id),
     steps: Map.groupBy(await stepsOf(trx, ids), ({ job_id }) => job_id),
     artifacts: Map.groupBy(await artifactsOf(trx, ids), ({ build_id }) => build_id),
   }));
+  const jobs = await withWhyTheyWait(services, rows.jobs);
+  return { ...rows, jobs: Map.groupBy(jobs, ({ build_id }) => build_id) };
+}
+
+/** A job that may be claimed waits for a runner: why is not recorded, as it depends on who is connected at the moment. */
+async function withWhyTheyWait(services: Needed, jobs: JobRow[]): Promise<JobRow[]> {
+  if (!jobs.some(({ ready }) => ready === 1)) return jobs;
+  const candidates = await runnerCandidates(services);
+  return jobs.map((job) =>
+    job.ready === 1 && job.why === ''
+      ? { ...job, why: whyWaiting(JSON.parse(job.runs_on), candidates) }
+      : job,
+  );
 }
 
 async function view(
@@ -58,8 +73,12 @@ async function view(
   o: { rows: Awaited<ReturnType<typeof rowsOf>>; compared?: Map<string, Reproducibility> | undefined },
 ): Promise<Build> {
   const { jobs, attempts, steps, artifacts } = o.rows;
+  const waits =
+    build.status === 'queued' ? jobs.get(build.id)?.find(({ why }) => why !== '')?.why : undefined;
+  const facts = viewFacts(project, build);
   return {
-    ...viewFacts(project, build),
+    ...facts,
+    why: facts.why || waits || '',
     jobs: await Promise.all(
       (jobs.get(build.id) ?? []).map((job) =>
         viewJob(services, job, { attempts: attempts.get(job.id) ?? [], steps: steps.get(job.id) ?? [] }),

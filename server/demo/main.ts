@@ -96,15 +96,16 @@ async function demo(): Promise<void> {
 
 async function startHere(dataDir: string, undo: AsyncDisposableStack): Promise<string> {
   const { config } = parseServerConfig({
+    REPRISE_LOG_LEVEL: 'warn',
     REPRISE_DATA_DIR: dataDir,
     REPRISE_PORT: '0',
     REPRISE_GIT_PROTOCOLS: 'file',
   });
   if (config === null) throw new Error("The demo's own configuration is not valid.");
-  const log = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
+  const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
   const server = await startServer(config, log);
   undo.defer(() => server.close());
-  const runner = await startEmbeddedRunner(server, process.env);
+  const runner = await startEmbeddedRunner(server, { ...process.env, REPRISE_LOG_LEVEL: 'warn' });
   undo.defer(() => runner.stop());
   return server.address;
 }

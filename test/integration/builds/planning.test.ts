@@ -32,9 +32,16 @@ describe('a pushed commit', () => {
       branch: 'main',
       version: `0.0.0-1-g${shop.head.slice(0, 12)}`,
       pipelineFrom: 'commit',
-      why: '',
+      why: 'there is no runner: add one',
       jobs: [
-        { name: 'test', status: 'queued', needs: [], attempt: 0, attempts: [], why: '' },
+        {
+          name: 'test',
+          status: 'queued',
+          needs: [],
+          attempt: 0,
+          attempts: [],
+          why: 'there is no runner: add one',
+        },
         { name: 'package', status: 'queued', needs: ['test'], why: 'waits for test' },
       ],
       artifacts: [],
