@@ -91,6 +91,7 @@ export class LogUpload {
         const length = Math.min(PIECE, this.#log.readable - this.#sent);
         if (this.#piece.length < length) this.#piece = Buffer.allocUnsafeSlow(length);
         const read = await this.#log.read(this.#sent, this.#piece.subarray(0, length));
+        if (read === 0) throw new Error("the log's file on the runner is shorter than it was");
         this.#sent = await this.#send(this.#sent, this.#piece.subarray(0, read));
       } while (this.#log.readable - this.#sent >= PIECE || this.#sent < this.#wanted);
     } catch (error) {

@@ -43,7 +43,8 @@ export class Runner {
       link: options.link,
       times: options.tools.times,
       holding: () => [...this.#jobs.values()].map(({ attempt, fence }) => ({ attempt, fence })),
-      claiming: () => this.#claimIds.flat(),
+      // A claim that was answered just as it was given up is then lost at once, and not for as long as the draining takes.
+      claiming: () => (this.#draining.signal.aborted ? [] : this.#claimIds.flat()),
       onCancel: (attempt) => this.#jobs.get(attempt)?.cancel(),
       onRevoked: (attempt) => this.#jobs.get(attempt)?.abandon('the server gave the attempt up'),
       onFenced: (why) => {

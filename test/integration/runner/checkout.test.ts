@@ -1,5 +1,7 @@
-import { readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Mirrors } from '@reprise/runner/checkout/mirrors.ts';
+import { Client } from '@reprise/runner/client.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RepriseProcess } from '../../rig/process.ts';
 import { ProtocolServer } from '../../rig/protocol-server.ts';
@@ -211,6 +213,32 @@ describe('the mirror', () => {
     const { result, log } = await server.perform({ commit: next, steps: ['cat after'] });
     expect(result.status, log).toBe('passed');
     expect(commit).not.toBe(next);
+  });
+});
+
+describe('mirrors', () => {
+  test('go when disk is short: the one used longest ago first, never one in use', async () => {
+    const directory = dir.join('mirrors');
+    const client = new Client(server.address, () => server.token);
+    const world = { env: { PATH: process.env['PATH'] ?? '' } };
+    const mirrors = new Mirrors({ directory, server: server.address, client, world, timeScale: 10 });
+    const { assignment } = (await server.perform()).attempt;
+    const signal = new AbortController().signal;
+    for (const project of ['old', 'used', 'new']) await mirrors.fetch({ ...assignment, project }, signal);
+    for (const [project, minutesAgo] of [
+      ['old', 2],
+      ['used', 3],
+      ['new', 1],
+    ] as const) {
+      const at = new Date(Date.now() - minutesAgo * 60_000);
+      utimesSync(join(directory, `${project}.git`, 'HEAD'), at, at);
+    }
+    mirrors.hold('used');
+    expect(await mirrors.removeOldest()).toBe('old');
+    expect(await mirrors.removeOldest()).toBe('new');
+    expect(await mirrors.removeOldest()).toBeNull();
+    expect(readdirSync(directory)).toEqual(['used.git']);
+    client.close();
   });
 });
 

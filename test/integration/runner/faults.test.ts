@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -5,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { RepriseProcess } from '../../rig/process.ts';
 import { type Fault, ProtocolServer, type ServedAttempt } from '../../rig/protocol-server.ts';
 import { makeRepository } from '../../rig/repository.ts';
-import { startRunnerProcess } from '../../rig/runner-process.ts';
+import { DIES_WITH_PARENT, runnerEnv, startRunnerProcess } from '../../rig/runner-process.ts';
 import { tempDir } from '../../rig/temp.ts';
 
 const dir = tempDir();
@@ -208,6 +209,22 @@ describe('a runner', () => {
     await server.until(() => attempt.revoked);
     expect(await exitCode(runner)).toBe(0);
     expect(attempt.result).toBeNull();
+  });
+
+  test('that belongs to a process ends with it, and so do its sandboxes', async () => {
+    await runner.stop();
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', DIES_WITH_PARENT], {
+      env: { PATH: process.env['PATH'], ...runnerEnv(server, dir.join('runner')) },
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    const attempt = server.offer({ steps: ['echo ready; sleep 62345'] });
+    await attempt.logged('ready');
+    expect(isAlive('sleep 62345')).toBe(true);
+    // What the kernel does to the pipe when the parent is killed.
+    child.stdin.destroy();
+    await once(child, 'exit');
+    await expect.poll(() => isAlive('sleep 62345')).toBe(false);
+    server.revoke(attempt);
   });
 
   test('does not start in a data directory that another one holds', async () => {
