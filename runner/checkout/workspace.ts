@@ -47,7 +47,7 @@ export function writeGitDirectory(workspace: string, checkout: Checkout, owner: 
 export function checkoutScript(o: { path: string; withInputs: boolean }): string {
   const git = `env -i PATH=${quote(o.path)} HOME=/home/build LC_ALL=C GIT_CONFIG_NOSYSTEM=1 git`;
   return [
-    `${git} -c core.hooksPath=/dev/null -c checkout.workers=0 reset --hard --quiet || exit`,
+    `${git} -c core.hooksPath=/dev/null -c checkout.workers=0 read-tree --reset -u HEAD || exit`,
     'if [ -f .gitmodules ]; then',
     '  echo "Not fetched: the submodules that .gitmodules names:"',
     `  ${git} config --file .gitmodules --get-regexp 'submodule\\..*\\.path' | cut -d' ' -f2- | sed 's/^/  /' | head -n 50`,
@@ -72,7 +72,7 @@ function configuration(cloneUrl: string): string {
     '\trepositoryformatversion = 0',
     '\tfilemode = true',
     '\tbare = false',
-    '\tlogallrefupdates = true',
+    '\tlogallrefupdates = false',
     '[advice]',
     '\tdetachedHead = false',
     '[maintenance]',
