@@ -2,6 +2,7 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Build } from '@reprise/server/api.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RepriseProcess } from '../rig/process.ts';
 import { fetchPublished } from '../rig/published.ts';
 import { Rig } from '../rig/reprise.ts';
 
@@ -25,6 +26,12 @@ jobs:
 /** An unregistered user for the second runner. */
 const OTHER_USER = 987_654;
 
+/** Machines differ in who may open /dev/net/tun; below this everybody may, and nobody else notices. */
+const WITH_TUN = [
+  ...['unshare', '--mount', '--propagation', 'private', 'sh', '-c'],
+  'mknod -m 666 "$0" c 10 200; mount --bind "$0" /dev/net/tun; exec "$@"',
+];
+
 let rig: Rig;
 
 beforeAll(async () => {
@@ -44,7 +51,7 @@ test('three real projects pack to identical bytes on two runners that differ in 
   );
   await rig.api('PATCH', '/api/runners/one', { draining: true });
 
-  await startOddRunner();
+  await (await startOddRunner()).line(/runner ready/);
   const second = await buildAll(
     first.map((build) => ({ project: build.project, body: {}, path: `/${build.number}/rebuild` })),
   );
@@ -59,16 +66,19 @@ test('three real projects pack to identical bytes on two runners that differ in 
 });
 
 /** Another user, umask, time zone, locale and data path, and steps whose clock is three days ahead. */
-async function startOddRunner(): Promise<void> {
+async function startOddRunner(): Promise<RepriseProcess> {
   chmodSync(rig.path(), 0o755);
   const dataDir = rig.path('a longer', 'and odder', 'place');
   mkdirSync(dataDir, { recursive: true });
   chownSync(dataDir, OTHER_USER, OTHER_USER);
   const multiarch = readdirSync('/usr/lib').find((name) => name.endsWith('-linux-gnu'));
-  await rig.startRunner('two', {
+  return rig.startRunner('two', {
     through: [
+      ...WITH_TUN,
+      rig.path('tun'),
       ...['setpriv', `--reuid=${OTHER_USER}`, `--regid=${OTHER_USER}`, '--clear-groups'],
       ...['sh', '-c', 'umask 077; exec "$@"', 'sh'],
+      ...['env', `LD_PRELOAD=/usr/lib/${multiarch}/faketime/libfaketime.so.1`, 'FAKETIME=+3d'],
     ],
     env: {
       REPRISE_DATA_DIR: dataDir,
@@ -78,8 +88,6 @@ async function startOddRunner(): Promise<void> {
       LC_ALL: 'tr_TR.UTF-8',
       HOME: dataDir,
       REPRISE_STEP_ENV: 'LD_PRELOAD,FAKETIME,FAKETIME_DONT_FAKE_MONOTONIC',
-      LD_PRELOAD: `/usr/lib/${multiarch}/faketime/libfaketime.so.1`,
-      FAKETIME: '+3d',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     },
   });
