@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeRepository, type TestRepository } from '../rig/repository.ts';
 
-/** A pipeline of one job with these steps, without network: the sandbox and the checkout, nothing else. */
+/** A pipeline of one job with these steps: the sandbox and the checkout, nothing else. */
 export function pipelineOf(...steps: string[]): string {
-  const job = { network: 'none', steps: steps.map((run) => ({ run })) };
+  const job = { steps: steps.map((run) => ({ run })) };
   return `version: 1\njobs: { job: ${JSON.stringify(job)} }\n`;
 }
 
@@ -63,7 +63,7 @@ export async function makeLargeRepository(path: string, pipeline: string): Promi
     stream.push(commitOf(number, changes));
   }
   fastImport(repository, `${stream.join('')}done\n`);
-  repository.git('repack', '-adq');
+  repository.git('repack', '-adfq');
   repository.git('reset', '--quiet', '--hard');
   return repository;
 }
