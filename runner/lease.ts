@@ -49,7 +49,6 @@ export class Lease {
         if (this.#obey(answer)) backoff.reset();
         else await backoff.wait(signal);
       } catch (error) {
-        if (signal.aborted) break;
         await this.#o.link.recover(error, backoff, signal);
         immediate = true;
       }

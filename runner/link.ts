@@ -16,6 +16,7 @@ export class Link {
   readonly #hello: Hello;
   readonly #log: Logger;
   #timeScale = 1;
+  readonly #closing = new AbortController();
   #isSilent = false;
   #greeting: Promise<HelloAnswer> | null = null;
 
@@ -35,12 +36,26 @@ export class Link {
     return new Backoff(10, 10_000 / this.#timeScale);
   }
 
-  /** Says hello until it is answered. Several callers share one. */
-  hello(signal: AbortSignal): Promise<HelloAnswer> {
-    this.#greeting ??= this.#greet(signal).finally(() => {
+  /** Says hello until it is answered. Several callers share one; each stops waiting for it by its own signal. */
+  async hello(signal: AbortSignal): Promise<HelloAnswer> {
+    signal.throwIfAborted();
+    this.#greeting ??= this.#greet(this.#closing.signal).finally(() => {
       this.#greeting = null;
     });
-    return this.#greeting;
+    const over = new AbortController();
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: over.signal });
+    });
+    try {
+      return await Promise.race([this.#greeting, aborted]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** Nothing is said any more. */
+  close(): void {
+    this.#closing.abort(new Error('the runner has ended'));
   }
 
   /** A call was answered. */
@@ -49,14 +64,21 @@ export class Link {
     this.#isSilent = false;
   }
 
-  /** A call failed: resolves when it is time to try it again. A server that refuses it has forgotten this runner. */
+  /**
+   * A call failed: resolves when it is time to try it again, and when the signal is aborted. A server that refuses the call
+   * has forgotten this runner.
+   */
   async recover(error: unknown, backoff: Backoff, signal: AbortSignal): Promise<void> {
-    if (error instanceof Refused) {
-      this.#log.warn(`the server refused a call (${error.status} ${error.code}): saying hello again`);
-      await this.hello(signal);
-    } else if (!(error instanceof Unanswered)) throw error;
-    else this.#unanswered(error);
-    await backoff.wait(signal);
+    try {
+      if (error instanceof Refused) {
+        this.#log.warn(`the server refused a call (${error.status} ${error.code}): saying hello again`);
+        await this.hello(signal);
+      } else if (error instanceof Unanswered) this.#unanswered(error);
+      else throw error;
+      await backoff.wait(signal);
+    } catch (fault) {
+      if (!signal.aborted) throw fault;
+    }
   }
 
   async #greet(signal: AbortSignal): Promise<HelloAnswer> {

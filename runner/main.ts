@@ -32,12 +32,13 @@ export async function startRunner(
 ): Promise<RunningRunner> {
   const machine = await openMachine(config);
   const client = new Client(config.server, config.token);
+  const link = new Link(client, greeting(config, machine), log);
   const close = async () => {
+    link.close();
     client.close();
     await machine.close();
   };
   try {
-    const link = new Link(client, greeting(config, machine), log);
     const { runner: name, times } = await link.hello(signal);
     const tools = toolsOf(config, { machine, client, times, timeScale: link.timeScale, log });
     const disk = new Disk(config.dataDir, config.minFreeDisk, { mirrors: tools.mirrors, log });

@@ -94,7 +94,7 @@ export class Runner {
         ids.shift();
         ids.push(randomId());
       } catch (error) {
-        if (!signal.aborted) await this.#o.link.recover(error, backoff, signal).catch(unlessAborted(signal));
+        await this.#o.link.recover(error, backoff, signal);
       }
     }
   }
@@ -123,12 +123,6 @@ export class Runner {
       this.#jobs.delete(job.attempt);
     }
   }
-}
-
-function unlessAborted(signal: AbortSignal): (error: unknown) => void {
-  return (error) => {
-    if (!signal.aborted) throw error;
-  };
 }
 
 function isAssignment(json: unknown): json is Assignment {

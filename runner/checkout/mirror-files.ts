@@ -29,8 +29,10 @@ export async function writeRef(mirror: string, ref: string, object: string): Pro
   if (!isPlainRef(ref)) throw new Error(`"${ref}" is no ref`);
   const path = join(mirror, ref);
   await mkdir(dirname(path), { recursive: true });
-  writeFileSync(`${path}.new`, `${object}\n`);
-  renameSync(`${path}.new`, path);
+  // Not beside it: half a file there would be a broken ref to git.
+  const half = join(mirror, 'ref.new');
+  writeFileSync(half, `${object}\n`);
+  renameSync(half, path);
 }
 
 function isPlainRef(ref: string): boolean {

@@ -200,6 +200,18 @@ describe('a runner', () => {
     server.revoke(waiting);
   });
 
+  test('that is asked to end while its server is away does so', async () => {
+    const attempt = server.offer({ steps: [ticking] });
+    await attempt.logged('tick 3');
+    await server.vanish();
+    runner.child.kill('SIGTERM');
+    await runner.line(/draining/);
+    runner.child.kill('SIGTERM');
+    expect(await exitCode(runner)).toBe(0);
+    await server.listen();
+    server.revoke(attempt);
+  });
+
   test('that is asked twice ends at once and hands its job back', async () => {
     const attempt = server.offer({ steps: [`trap "" TERM; ${ticking}`] });
     await attempt.logged('tick 3');

@@ -176,6 +176,26 @@ describe('steps', () => {
     expect(statuses(result)).toEqual(['passed', 'failed', 'skipped']);
   });
 
+  test('go on when their log has reached its limit', async () => {
+    const { result, log } = await server.perform({
+      logLimit: 5000,
+      steps: ['seq 100000; touch done', 'test -e done'],
+    });
+    expect(result).toMatchObject({ status: 'passed', logSize: 5000 });
+    expect(log).toMatch(/\d+\n+\[the log has reached its limit of 5000 bytes and is cut here\]\n$/);
+  });
+
+  test('cannot show the tokens of the job and the runner', async () => {
+    const attempt = server.offer({
+      gitToken: 'rpg_this-is-the-token-of-the-job',
+      steps: [
+        'printf rpg_this-is-the-; sleep 0.1; echo token-of-the-job; echo cnBnX3RoaXMtaXMtdGhlLXRva2VuLW9mLXRoZS1qb2I=',
+      ],
+    });
+    expect(await attempt.finished).toMatchObject({ status: 'passed' });
+    expect(attempt.log.toString()).toMatch(/\n\*\*\*\n\*\*\*\n$/);
+  });
+
   test('tell their progress while they run', async () => {
     const attempt = server.offer({ steps: ['echo ready; until [ -e go ]; do sleep 0.05; done', 'true'] });
     await server.until(() => attempt.steps[0]?.status === 'running');
