@@ -228,7 +228,7 @@ test('a mirror that cannot be read is made anew by its next fetch', async () => 
   const packs = `${rig.services.mirrors.directory(project)}/objects/pack`;
   spawnSync('sh', ['-c', `chmod u+w ${packs}/*; for p in ${packs}/*.pack; do truncate -s 40 $p; done`]);
   expect(await fetchAs(rig, { url, token, want: head, into: 'fails' })).not.toMatchObject({ code: 0 });
-  expect(rig.logged()).toMatch(/a mirror could not be read/);
+  await expect.poll(() => rig.logged()).toMatch(/a mirror could not be read/);
   await rig.services.mirrors.fetch(project);
   expect(await fetchAs(rig, { url, token, want: head, into: 'works' })).toMatchObject({ code: 0 });
 });

@@ -83,7 +83,7 @@ describe('the output', () => {
 describe('preparing', () => {
   test('its output comes before onDone, and the step after that', async () => {
     const seen: string[] = [];
-    const result = await rig.run('echo step; ls /proc/$$/fd | tr "\\n" " "', {
+    const result = await rig.run('echo step; ls /proc/$$/fd >/tmp/fds; tr "\\n" " " </tmp/fds', {
       prepare: { script: 'pwd; echo two >&2', onDone: async () => void seen.push('done') },
       onOutput: (chunk) => void seen.push(chunk.toString()),
     });
