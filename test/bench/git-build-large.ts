@@ -1,6 +1,7 @@
 import { type Benchmark, ratioAtMost } from './benchmark.ts';
 import { againstClone } from './git-build.ts';
-import { makeLargeRepository, pipelineOf } from './repositories.ts';
+import { makeLargeRepository } from './large-repository.ts';
+import { pipelineOf } from './repositories.ts';
 import { addProject, startRig } from './reprise.ts';
 
 export const gitBuildLarge: Benchmark = {
