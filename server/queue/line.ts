@@ -38,9 +38,7 @@ export class Line<Ask extends { kind: string }, Got> {
     this.#again = true;
     if (this.#serving) return;
     this.#serving = true;
-    void this.#rounds().finally(() => {
-      this.#serving = false;
-    });
+    void this.#rounds();
   }
 
   /** Sends away those that `who` is true for. */
@@ -49,13 +47,18 @@ export class Line<Ask extends { kind: string }, Got> {
   }
 
   async #rounds(): Promise<void> {
-    while (this.#again) {
-      this.#again = false;
-      const refused = new Set<string>();
-      for (const waiter of [...this.#waiters]) {
-        if (waiter.leaving || refused.has(waiter.ask.kind)) continue;
-        if ((await this.#serveOne(waiter)) === 'nothing') refused.add(waiter.ask.kind);
+    try {
+      while (this.#again) {
+        this.#again = false;
+        const refused = new Set<string>();
+        for (const waiter of [...this.#waiters]) {
+          if (waiter.leaving || refused.has(waiter.ask.kind)) continue;
+          if ((await this.#serveOne(waiter)) === 'nothing') refused.add(waiter.ask.kind);
+        }
       }
+    } finally {
+      // In the same breath as the last look at `#again`: a call in between would be lost.
+      this.#serving = false;
     }
   }
 

@@ -56,6 +56,22 @@ test('a fault reaches the one who was being served, and the others are served', 
   expect(await second).toBe('job');
 });
 
+test('who is not served in a round is asked again by a call at its very end', async () => {
+  let there = false;
+  const line = new Line<Ask, string>(async () => (there ? { got: 'job' } : 'nothing'));
+  for (let turns = 0; turns < 12; turns += 1) {
+    there = false;
+    const waiting = line.wait(ask('a', 'linux'), FOREVER);
+    // A commit is seen some turns of the microtask queue after the try that came too early.
+    for (let turn = 0; turn < turns; turn += 1) await undefined;
+    there = true;
+    line.serve();
+    await settled();
+    line.dismiss(() => true);
+    expect(await waiting).toBe('job');
+  }
+});
+
 function ask(name: string, kind: string): Ask {
   return { name, kind };
 }
