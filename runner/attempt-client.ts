@@ -47,9 +47,13 @@ export class AttemptClient {
     await this.#once({ method: 'PUT', path: paths.progress(this.#attempt), json: progress });
   }
 
-  async putBlob(sha256: string, file: string, size: number): Promise<void> {
+  /** `signal` ends it early, with its reason. */
+  async putBlob(
+    sha256: string,
+    { file, size, signal }: { file: string; size: number; signal: AbortSignal },
+  ): Promise<void> {
     const path = paths.blob(this.#attempt, sha256);
-    await this.#ask({ method: 'PUT', path, body: { file, size } });
+    await this.#ask({ method: 'PUT', path, body: { file, size }, signal: this.#with(signal) });
   }
 
   /** Null when the result was taken, else the size up to which the server's log is right. */
@@ -59,14 +63,15 @@ export class AttemptClient {
     return status === 416 ? (json as { size: number }).size : null;
   }
 
-  /** Writes an input's tarball to `file`; its bytes are of the digest. */
-  async getInput(sha256: string, file: string): Promise<void> {
+  /** Writes an input's tarball to `file`; its bytes are of the digest. `signal` ends it early, with its reason. */
+  async getInput(sha256: string, o: { file: string; signal: AbortSignal }): Promise<void> {
     const path = paths.input(this.#attempt, sha256);
-    await this.#persist(() =>
-      this.#client.download(this.#complete({ method: 'GET', path }), async (body) => {
+    const signal = this.#with(o.signal);
+    await this.#persist(signal, () =>
+      this.#client.download(this.#complete({ method: 'GET', path, signal }), async (body) => {
         const hash = createHash('sha256');
         body.on('data', (chunk: Buffer) => hash.update(chunk));
-        await pipeline(body, createWriteStream(file));
+        await pipeline(body, createWriteStream(o.file));
         if (hash.digest('hex') !== sha256) throw new Unanswered('the bytes are not of the digest asked for');
       }),
     );
@@ -76,7 +81,7 @@ export class AttemptClient {
     ask: Partial<Ask> & Pick<Ask, 'method' | 'path'>,
     isRight?: (json: unknown, status: number) => boolean,
   ) {
-    return this.#persist(async () => {
+    return this.#persist(ask.signal ?? this.#signal, async () => {
       const answer = await this.#once(ask);
       if (isRight && !isRight(answer.json, answer.status))
         throw new Unanswered(`${ask.path} was answered with something that is not of the protocol`);
@@ -90,12 +95,16 @@ export class AttemptClient {
 
   #complete(ask: Partial<Ask> & Pick<Ask, 'method' | 'path'>): Ask {
     const idleMs = Math.max(2000, IDLE_MS / this.#timeScale);
-    return { ...ask, fence: this.#fence, idleMs, signal: this.#signal };
+    return { signal: this.#signal, ...ask, fence: this.#fence, idleMs };
   }
 
-  #persist<T>(attempt: () => Promise<T>): Promise<T> {
+  #persist<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     const forMs = DELIVERY_MS / this.#timeScale;
-    return persist({ timeScale: this.#timeScale, forMs, signal: this.#signal }, attempt);
+    return persist({ timeScale: this.#timeScale, forMs, signal }, attempt);
+  }
+
+  #with(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([this.#signal, signal]);
   }
 }
 

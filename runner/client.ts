@@ -50,6 +50,8 @@ const ANSWER_LIMIT = 32 * 1024 * 1024;
 /** Statuses that are about the moment and not about the request. */
 const PASSING = [408, 421, 425, 429];
 
+const DISK_FAULTS = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'];
+
 /** Speaks HTTP to one server, over connections that are kept, as one runner. */
 export class Client {
   readonly #server: URL;
@@ -80,6 +82,8 @@ export class Client {
     }
     await take(response).catch((error: unknown) => {
       ask.signal.throwIfAborted();
+      // The disk's fault and not the server's: asking again does not help.
+      if (DISK_FAULTS.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
       throw new Unanswered(`the answer to ${ask.path} broke off`, { cause: error });
     });
   }

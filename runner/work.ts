@@ -41,12 +41,12 @@ export async function work(
 }
 
 /** Into a directory of their own: the first step's sandbox copies them over the checkout, where links lead nowhere else. */
-async function fetchInputs({ assignment, directory, server, record }: WorkOptions): Promise<void> {
+async function fetchInputs({ assignment, directory, server, record, signal }: WorkOptions): Promise<void> {
   if (assignment.inputs.length > 0) await mkdir(directory.inputs);
   for (const input of assignment.inputs) {
     const { unpackInput } = await import('./artifact/unpack.ts');
     const file = join(directory.path, `input-${input.sha256}`);
-    await server.getInput(input.sha256, file);
+    await server.getInput(input.sha256, { file, signal });
     await unpackInput({ file, into: directory.inputs });
     await rm(file);
     record.say(`unpacked ${input.fileName}`);
@@ -117,7 +117,7 @@ async function upload({ server, signal }: WorkOptions, sha256: string, file: str
   signal.throwIfAborted();
   const { size } = await stat(file);
   try {
-    await server.putBlob(sha256, file, size);
+    await server.putBlob(sha256, { file, size, signal });
   } catch (error) {
     if (error instanceof Refused && (error.status === 413 || error.status === 422))
       throw new Error(`the server did not take an artifact: ${error.message}`, { cause: error });
