@@ -119,7 +119,7 @@ export class JobLog {
 
   #take(bytes: Buffer): void {
     if (this.#tail) {
-      const rest = bytes.subarray(0, TAIL_LIMIT - this.#tail.length);
+      const rest = bytes.subarray(0, Math.max(0, TAIL_LIMIT - this.#tail.length));
       this.#tail = Buffer.concat([this.#tail, rest]);
       this.#count(rest);
       this.#options.onGrew();
@@ -128,9 +128,7 @@ export class JobLog {
     this.#count(bytes);
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;
-    this.#writing ??= this.#drain().finally(() => {
-      this.#writing = null;
-    });
+    this.#writing ??= this.#drain();
   }
 
   #count(bytes: Buffer): void {
@@ -147,11 +145,13 @@ export class JobLog {
         await writeAll(this.#handle, batch, this.#written);
       } catch (error) {
         this.#fail([...batch, ...this.#waiting], error as NodeJS.ErrnoException);
-        return;
+        break;
       }
       for (const bytes of batch) this.#written += bytes.length;
       this.#options.onGrew();
     }
+    // In the same breath as the last look at what waits: bytes that came in between would never be written.
+    this.#writing = null;
   }
 
   #fail(unwritten: Buffer[], error: NodeJS.ErrnoException): void {
