@@ -60,6 +60,11 @@ export class Sweep {
 export async function sweep(services: Services): Promise<void> {
   const now = services.now();
   for (const id of await expiredAttempts(services.db, now)) {
-    await loseAttempt(services, id, { why: 'its runner was not heard of any more', expiredBy: now });
+    try {
+      await loseAttempt(services, id, { why: 'its runner was not heard of any more', expiredBy: now });
+    } catch (error) {
+      // The others' builds do not wait for it; the next sweep tries again.
+      services.log.error({ err: error, attempt: id }, 'an attempt whose lease expired could not be ended');
+    }
   }
 }

@@ -15,7 +15,11 @@ export async function loseAttempt(
   const attempt = await findAttempt(db, id);
   if (attempt?.status !== 'running') return;
   // Sealed before the transaction, which waits for nothing but the database.
-  const { size, sha256 } = await logs.seal(id);
+  const { size, sha256 } = await logs.seal(id).catch(async (error: unknown) => {
+    // A log that cannot be read must not keep its build running for ever.
+    log.error({ err: error, attempt: id }, 'the log of a lost attempt could not be sealed');
+    return { size: await logs.size(id).catch(() => 0), sha256: null };
+  });
   const ended = await db.transaction().execute(async (trx) => {
     const { lease_expires_at, ...fresh } = await trx
       .selectFrom('attempts')

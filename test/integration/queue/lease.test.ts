@@ -1,4 +1,5 @@
 import { newId } from '@reprise/server/db/id.ts';
+import { Refusal } from '@reprise/server/http/refusal.ts';
 import { Sweep, sweep } from '@reprise/server/queue/sweep.ts';
 import { expect, test } from 'vitest';
 import { PuppetRunner, sha256, stepState } from '../../rig/puppet-runner.ts';
@@ -37,6 +38,16 @@ test('the sweep ends an expired lease by itself', async () => {
   await server.build({ name: 'test' });
   await runner.take();
   await expect.poll(async () => (await runner.claim()).body?.attemptNumber).toBe(2);
+});
+
+test('an attempt whose log cannot be read is ended all the same', async () => {
+  await using server = await QueueServer.start();
+  const runner = await PuppetRunner.connect(server);
+  const number = await server.build({ name: 'test' });
+  await runner.take();
+  server.services.logs.seal = () => Promise.reject(new Refusal(507, 'disk-full', 'The disk is full.'));
+  await expire(server);
+  expect((await server.state(number)).attempts).toMatchObject([{ status: 'errored', log_sha256: null }]);
 });
 
 test('a renewed lease does not expire', async () => {
