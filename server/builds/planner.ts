@@ -84,10 +84,19 @@ export class Planner {
         for (const lane of await this.#waitingLanes()) this.#enter(lane);
         await delay(LOOK_EVERY_MS, undefined, { signal });
       } catch (error) {
-        if (!signal.aborted)
-          this.#services.log.error({ err: error }, 'The builds to plan could not be listed');
+        if (signal.aborted) return;
+        this.#services.log.error({ err: error }, 'The builds to plan could not be listed');
+        this.#wakeLater();
       }
     }
+  }
+
+  /** Nobody else may wake it for the builds that it could not get at. */
+  #wakeLater(): void {
+    delay(BROKEN_AFTER_MS, undefined, { signal: this.#stopping.signal }).then(
+      () => this.wake(),
+      () => {}, // The server is stopping.
+    );
   }
 
   #waitingLanes(): Promise<Lane[]> {
@@ -110,10 +119,17 @@ export class Planner {
     const key = `${lane.project_id}/${lane.asked}`;
     const same = [...this.#lanes.keys()].filter((other) => other.endsWith(`/${lane.asked}`));
     if (this.#lanes.has(key) || same.length >= MOST_LANES) return;
-    const done = this.#work(lane).finally(() => {
-      this.#lanes.delete(key);
-      this.wake();
-    });
+    const done = this.#work(lane).then(
+      () => {
+        this.#lanes.delete(key);
+        this.wake();
+      },
+      (error: unknown) => {
+        this.#lanes.delete(key);
+        this.#services.log.error({ err: error }, 'The next build to plan could not be read');
+        this.#wakeLater();
+      },
+    );
     this.#lanes.set(key, done);
   }
 
