@@ -47,7 +47,10 @@ export async function startEmbeddedRunner(
         stdio: ['pipe', 'inherit', 'inherit'],
       });
       const started = performance.now();
-      const [code, signal] = await once(child, 'exit');
+      const [code, signal] = await once(child, 'exit').catch((error: unknown) => {
+        log.error({ err: error }, 'the embedded runner could not be started');
+        return [null, null];
+      });
       if (stopping.signal.aborted) return;
       if (performance.now() - started > RESTART_MS.longest) pause = RESTART_MS.first;
       log.error({ code, signal, againInMs: pause }, 'the embedded runner ended');

@@ -158,6 +158,8 @@ function collectWords(child: ChildProcess): () => string {
 function exitCode(child: ChildProcess): Promise<number | null> {
   const { promise, resolve, reject } = Promise.withResolvers<number | null>();
   child.once('error', reject).once('close', resolve);
+  // Whoever awaits it hears of a failure; one that comes before that must not end the server.
+  promise.catch(() => {});
   return promise;
 }
 
