@@ -57,6 +57,8 @@ function check(schema: z.ZodType | undefined, value: unknown, where: 'path' | 'q
 
 function goneSignal(response: Response): AbortSignal {
   const gone = new AbortController();
+  // It went away while it was being authenticated.
+  if (response.destroyed) gone.abort();
   response.once('close', () => {
     if (!response.writableFinished) gone.abort();
   });
