@@ -35,6 +35,8 @@ export async function runInPlace(confinement: Confinement): Promise<SandboxResul
   const output = openOutputPipe(confinement.outputPipe);
   const seccomp = confinement.seccompFile === null ? null : openSync(confinement.seccompFile, 'r');
   const child = start(confinement, output.end, seccomp);
+  // Without descriptors left a child has no streams, and what follows throws before anybody listens.
+  child.on('error', ignore);
   for (const handedOver of [output.end, seccomp]) if (handedOver !== null) closeSync(handedOver);
   (child.stdio.at(ARGUMENTS_FD) as Writable)
     .on('error', ignore)
