@@ -65,7 +65,10 @@ export async function startEmbeddedRunner(
       stopping.abort();
       child?.kill('SIGTERM');
       // What is not finished by then is handed back, and built again as attempt 2 after the next start.
-      void setTimeout(PATIENCE_MS, undefined, { ref: false }).then(() => child?.kill('SIGTERM'));
+      const later = (ms: number, signal: NodeJS.Signals) =>
+        void setTimeout(ms, undefined, { ref: false }).then(() => child?.kill(signal));
+      later(PATIENCE_MS, 'SIGTERM');
+      later(2 * PATIENCE_MS, 'SIGKILL');
       await ended;
     },
   };
