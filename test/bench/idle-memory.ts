@@ -20,8 +20,11 @@ export const idleMemory: Benchmark = {
     const read = await alternate(context, {
       async ours() {
         await using rig = await startRig('up');
-        using client = new Client(rig.address, { token: ADMIN_TOKEN });
-        while (!(await isRunnerConnected(client))) await setTimeout(20);
+        await runnerConnected(rig.address);
+        // The second start is the usual one: what the first one makes for good (tables, caches, tokens) is there.
+        await rig.server.stop();
+        await rig.startServer();
+        await runnerConnected(rig.address);
         await setTimeout(SETTLE_MS);
         const server = rig.server.child.pid ?? 0;
         const [runner = 0] = childrenOf(server);
@@ -53,7 +56,11 @@ export const idleMemory: Benchmark = {
   },
 };
 
-async function isRunnerConnected(client: Client): Promise<boolean> {
-  const { items } = await client.json<{ items: { connected: boolean }[] }>('/api/runners');
-  return items.some(({ connected }) => connected);
+async function runnerConnected(address: string): Promise<void> {
+  using client = new Client(address, { token: ADMIN_TOKEN });
+  for (;;) {
+    const { items } = await client.json<{ items: { connected: boolean }[] }>('/api/runners');
+    if (items.some(({ connected }) => connected)) return;
+    await setTimeout(20);
+  }
 }
