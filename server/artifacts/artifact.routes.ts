@@ -8,7 +8,7 @@ import { notFound } from '../http/refusal.ts';
 import { type Route, route, STREAMED } from '../http/route.ts';
 import { sendAll, sendBytes } from '../http/send-bytes.ts';
 import type { Services } from '../services.ts';
-import { type ArtifactList, artifactListSchema, manifestSchema } from './artifact.api.ts';
+import { type ArtifactList, artifactListSchema, manifestSchema, viewEntry } from './artifact.api.ts';
 import type { BlobStore } from './blob.store.ts';
 import { readManifest } from './manifest.ts';
 
@@ -94,7 +94,7 @@ async function* manifestJson(blobs: BlobStore, sha256: string): AsyncGenerator<s
   let text = '{"items":[';
   let first = true;
   for await (const entry of readManifest(blobs, sha256)) {
-    text += (first ? '' : ',') + JSON.stringify(entry);
+    text += (first ? '' : ',') + JSON.stringify(viewEntry(entry));
     first = false;
     if (text.length < 64 * 1024) continue;
     yield text;

@@ -113,10 +113,12 @@ test('a client that goes away in the middle harms nobody', async () => {
   expect((await get(server, FILE)).text).toBe(large);
 });
 
-test('a manifest lists the entries', async () => {
+test('a manifest lists the entries, a link with where it leads', async () => {
   await using server = await QueueServer.start();
   await build(server, CONTENT);
-  expect((await server.admin('GET', `${FILE}/manifest`)).body).toEqual({ items: MANIFEST });
+  expect((await server.admin('GET', `${FILE}/manifest`)).body).toEqual({
+    items: [MANIFEST[0], MANIFEST[1], { type: 'link', path: 'run', link: 'bin/run' }],
+  });
 });
 
 test('a manifest of a hundred thousand entries comes whole', async () => {
