@@ -137,21 +137,24 @@ export class JobLog {
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
-      this.#waitingBytes = 0;
-      try {
-        await writeAll(this.#handle, batch, this.#written);
-      } catch (error) {
-        this.#fail([...batch, ...this.#waiting], error as NodeJS.ErrnoException);
-        break;
+    try {
+      while (this.#waiting.length > 0) {
+        const batch = this.#waiting;
+        this.#waiting = [];
+        this.#waitingBytes = 0;
+        try {
+          await writeAll(this.#handle, batch, this.#written);
+        } catch (error) {
+          this.#fail([...batch, ...this.#waiting], error as NodeJS.ErrnoException);
+          return;
+        }
+        for (const bytes of batch) this.#written += bytes.length;
+        this.#options.onGrew();
       }
-      for (const bytes of batch) this.#written += bytes.length;
-      this.#options.onGrew();
+    } finally {
+      // In the same breath as the last look at what waits: bytes that came in between would never be written.
+      this.#writing = null;
     }
-    // In the same breath as the last look at what waits: bytes that came in between would never be written.
-    this.#writing = null;
   }
 
   #fail(unwritten: Buffer[], error: NodeJS.ErrnoException): void {

@@ -110,11 +110,12 @@ function attemptStatus({ status }: Ending, cancelRequested: boolean): FinalStatu
 }
 
 async function endSteps(trx: Transaction<Database>, attemptId: string, status: FinalStatus, now: number) {
+  // A value, not a literal: the statement stays the same text, and so prepared.
   await trx
     .updateTable('steps')
     .set((eb) => ({
       status: eb.case().when('status', '=', 'queued').then<Status>('skipped').else<Status>(status).end(),
-      finished_at: eb.case().when('status', '=', 'queued').then(null).else(now).end(),
+      finished_at: eb.case().when('status', '=', 'queued').then(null).else(eb.val(now)).end(),
     }))
     .where('attempt_id', '=', attemptId)
     .where('status', 'in', ['queued', 'running'])

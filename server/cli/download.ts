@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -22,6 +22,7 @@ export async function download(
     const has = build.artifacts.map(({ name }) => name).join(', ') || 'none';
     throw new CommandFailure(`${project} #${number} has no such artifact; it has: ${has}.`);
   }
+  await mkdir(o.output ?? '.', { recursive: true });
   const saved = [];
   for (const artifact of wanted) {
     const file = join(o.output ?? '.', basename(artifact.fileName));

@@ -25,7 +25,7 @@ export async function startEmbeddedRunner(
   const { config, log } = server.services;
   const token = await ensureEmbeddedRunner(server.services);
   const runnerEnv: NodeJS.ProcessEnv = {
-    ...withoutServerSecrets(env),
+    ...forTheRunner(env),
     REPRISE_SERVER: reachable(server.address),
     REPRISE_RUNNER_TOKEN: token,
     REPRISE_DATA_DIR: join(config.dataDir, 'runner'),
@@ -74,11 +74,23 @@ export async function startEmbeddedRunner(
   };
 }
 
-/** What only the server must know. */
-function withoutServerSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { REPRISE_ADMIN_TOKEN, REPRISE_SECRET_KEY, REPRISE_GITHUB_WEBHOOK_SECRET, REPRISE_TOKEN, ...rest } =
-    env;
-  return rest;
+/** Of our settings only those that mean something to the embedded runner: none of the server's secrets, now or later. */
+const RUNNER_SETTINGS = new Set([
+  'REPRISE_LABELS',
+  'REPRISE_SANDBOX',
+  'REPRISE_STEP_ENV',
+  'REPRISE_STEP_MOUNTS',
+  'REPRISE_STEP_PATH',
+  'REPRISE_MIN_FREE_DISK',
+  'REPRISE_LOG_LEVEL',
+  'REPRISE_TEST_TIME_SCALE',
+]);
+
+function forTheRunner(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const entries = Object.entries(env);
+  return Object.fromEntries(
+    entries.filter(([name]) => !name.startsWith('REPRISE_') || RUNNER_SETTINGS.has(name)),
+  );
 }
 
 /** A wildcard address is where one listens, not where one connects. */
