@@ -18,6 +18,7 @@ import { type Authenticate, makeAuthenticate } from './http/authenticate.ts';
 import { mount } from './http/mount.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { answerErrors, answerUnknownPath } from './http/problem.ts';
+import { refuseReserved } from './http/reserved.ts';
 import type { Route } from './http/route.ts';
 import { Live } from './live/live.ts';
 import { lockDirectory } from './lock-directory.ts';
@@ -137,6 +138,7 @@ function buildApp(services: Services, authenticate: Authenticate, state: { ready
     next();
   });
   mount(app, routes, authenticate);
+  refuseReserved(app);
   app.use(answerUnknownPath);
   app.use(answerErrors(services.log));
   return app;

@@ -6,6 +6,12 @@ import { VERSION } from './version.ts';
 const JSON_OPTION = ['--json', 'print JSON for scripts'] as const;
 const { env } = process;
 
+/** Verbs of later versions: known, so that they are not taken for typing mistakes. */
+const RESERVED = [
+  ...['promote', 'approve', 'rollback', 'backup', 'restore'],
+  ...['verify', 'verify-audit', 'migrate-engine'],
+];
+
 /** The `reprise` command. What a subcommand needs is loaded only when it is called. */
 const reprise = new Command('reprise')
   .description('A build server: the same commit gives the same bytes.')
@@ -145,6 +151,16 @@ reprise
   .action(async (name, number, o) =>
     (await import('./cli/download.ts')).download(openClient(env), name, number, o),
   );
+
+for (const verb of RESERVED) {
+  reprise
+    .command(verb, { hidden: true })
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(() => {
+      throw new CommandFailure(`reprise ${verb} is not supported by this version of Reprise.`, 2);
+    });
+}
 
 try {
   await reprise.parseAsync();

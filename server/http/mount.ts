@@ -12,6 +12,21 @@ export function mount(app: Express, routes: readonly Route[], authenticate: Auth
     handlers.push(run(route));
     app[route.method](route.path, ...handlers);
   }
+  // Only after all of them: `/builds/latest` must not be taken for a wrong method of `/builds/:number`.
+  for (const [path, declared] of Map.groupBy(routes, (route) => route.path)) {
+    app.all(path, refuseMethod(declared.map(({ method }) => method)));
+  }
+}
+
+/** The address is right, the method is not. */
+function refuseMethod(methods: string[]): RequestHandler {
+  const able = methods.flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : method.toUpperCase()));
+  const allowed = [...new Set(able)].sort().join(', ');
+  return (request, response) => {
+    response.set('Allow', allowed);
+    const sentence = `${request.method} is not possible at ${request.path}; ${allowed} is.`;
+    throw new Refusal(405, 'method-not-allowed', sentence);
+  };
 }
 
 /** Authorization comes before the body is read: a stranger cannot make the server parse. */
@@ -49,11 +64,28 @@ function check(schema: z.ZodType | undefined, value: unknown, where: 'path' | 'q
   if (result.success) return result.data;
   const errors = result.error.issues.map((issue) => ({
     field: issue.path.length > 0 ? issue.path.join('.') : where,
-    message: issue.message,
+    message: messageOf(issue),
   }));
   const [first] = errors;
   throw new Refusal(400, 'bad-request', `${first?.field}: ${first?.message}.`, { errors });
 }
+
+/** Zod speaks of types to programmers; who sends a request wants to know what is missing and what would do. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'invalid_type') return issue.message;
+  const kind = KINDS[issue.expected] ?? issue.expected;
+  return issue.message.endsWith('received undefined') ? `is missing, and must be ${kind}` : `must be ${kind}`;
+}
+
+const KINDS: Record<string, string> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a JSON object',
+  record: 'a JSON object',
+};
 
 function goneSignal(response: Response): AbortSignal {
   const gone = new AbortController();

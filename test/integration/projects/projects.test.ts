@@ -80,7 +80,7 @@ test.each([
   [{ cloneUrl: '--upload-pack=id' }, 'cloneUrl', /dash/],
   [{ cloneUrl: 'ext::id' }, 'cloneUrl', /helper/],
   [{ cloneUrl: 'https://host/x\nfoo' }, 'cloneUrl', /line break/],
-  [{ cloneUrl: 42 }, 'cloneUrl', /string/],
+  [{ cloneUrl: 42 }, 'cloneUrl', /^must be text$/],
   [{ github: 'acme' }, 'github', /owner\/name/],
   [{ github: '../x' }, 'github', /owner\/name/],
   [{ defaultBranch: '--x' }, 'defaultBranch', /name of a branch/],

@@ -1,0 +1,27 @@
+import type { Express } from 'express';
+import { Refusal } from './refusal.ts';
+
+/** Addresses of the public interface whose machinery this version does not have: refused by name, not as unknown. */
+const RESERVED = [
+  '/api/projects/:project/builds/:number/artifacts/:fileName/provenance',
+  '/api/projects/:project/environments{/*rest}',
+  '/api/projects/:project/promotions{/*rest}',
+  '/api/projects/:project/deployments{/*rest}',
+  '/api/projects/:project/secrets{/*rest}',
+  '/api/projects/:project/hosts{/*rest}',
+  '/api/projects/:project/policy{/*rest}',
+  '/api/tokens{/*rest}',
+  '/api/users{/*rest}',
+  '/api/session{/*rest}',
+  '/api/audit',
+  '/api/keys',
+  '/metrics',
+  '/badges/*badge',
+];
+
+/** Answers 501 at every reserved address. */
+export function refuseReserved(app: Express): void {
+  app.all(RESERVED, (request) => {
+    throw new Refusal(501, 'not-supported', `${request.path} is not supported by this version of Reprise.`);
+  });
+}
