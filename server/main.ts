@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { CommandFailure, openClient } from './cli/client.ts';
+import { keepCompiled } from './cli/compile-cache.ts';
 import { VERSION } from './version.ts';
 
 const JSON_OPTION = ['--json', 'print JSON for scripts'] as const;
@@ -22,11 +23,11 @@ const reprise = new Command('reprise')
 reprise
   .command('up')
   .description('start the server and its embedded runner')
-  .action(async () => (await import('./cli/serve.ts')).serve(env, { withRunner: true }));
+  .action(() => serve({ withRunner: true }));
 reprise
   .command('server')
   .description('start the server alone')
-  .action(async () => (await import('./cli/serve.ts')).serve(env, { withRunner: false }));
+  .action(() => serve({ withRunner: false }));
 reprise
   .command('runner')
   .description('start a runner for REPRISE_SERVER with REPRISE_RUNNER_TOKEN')
@@ -166,6 +167,12 @@ try {
   await reprise.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);
+}
+
+async function serve(o: { withRunner: boolean }): Promise<void> {
+  keepCompiled(env);
+  const command = await import('./cli/serve.ts');
+  await command.serve(env, o);
 }
 
 /** 0 done, 1 the thing failed, 2 used wrongly. */
