@@ -23,7 +23,7 @@ export function artifactRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: artifacts,
-      policy: 'read',
+      policy: 'viewer',
       summary: "A build's artifacts.",
       params,
       answer: artifactListSchema,
@@ -36,7 +36,7 @@ export function artifactRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: `${artifacts}/:fileName`,
-      policy: 'read',
+      policy: 'viewer',
       summary: 'An artifact: a gzipped tarball, verified against its sha256 before the first byte.',
       params: named,
       async handle(call) {
@@ -57,7 +57,7 @@ export function artifactRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: `${artifacts}/:fileName/manifest`,
-      policy: 'read',
+      policy: 'viewer',
       summary: 'What an artifact holds.',
       params: named,
       answer: manifestSchema,

@@ -55,7 +55,7 @@ function makingRoutes(services: Services): Route[] {
     route({
       method: 'post',
       path: BUILDS,
-      policy: 'write',
+      policy: 'developer',
       summary: 'Builds a branch, a tag or any commit, as it is now.',
       params: inProject,
       body: asked,
@@ -71,7 +71,7 @@ function makingRoutes(services: Services): Route[] {
     route({
       method: 'post',
       path: `${BUILDS}/:number/rebuild`,
-      policy: 'write',
+      policy: 'developer',
       summary: 'Builds the same commit again, with the recorded plan and version.',
       params: ofBuild,
       body: z.strictObject({ reason }),
@@ -92,7 +92,7 @@ function readingRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: BUILDS,
-      policy: 'read',
+      policy: 'viewer',
       summary: "A project's builds.",
       params: inProject,
       query: listQuery,
@@ -108,7 +108,7 @@ function readingRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: `${BUILDS}/latest`,
-      policy: 'read',
+      policy: 'viewer',
       summary: 'The newest build, of a branch or with a status where asked.',
       params: inProject,
       query: z.object(filters),
@@ -123,7 +123,7 @@ function readingRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: `${BUILDS}/:number`,
-      policy: 'read',
+      policy: 'viewer',
       summary: 'A build with its jobs, attempts, steps and artifacts.',
       params: ofBuild,
       answer: buildSchema,
@@ -140,7 +140,7 @@ function changingRoutes(services: Services): Route[] {
     route({
       method: 'post',
       path: `${BUILDS}/:number/cancel`,
-      policy: 'write',
+      policy: 'developer',
       summary: "Asks for a build's end.",
       params: ofBuild,
       status: 202,
@@ -154,7 +154,7 @@ function changingRoutes(services: Services): Route[] {
     route({
       method: 'post',
       path: `${BUILDS}/:number/approve`,
-      policy: 'write',
+      policy: 'developer',
       summary: "Lets a fork's pull request run.",
       params: ofBuild,
       answer: buildSchema,
@@ -167,7 +167,7 @@ function changingRoutes(services: Services): Route[] {
     route({
       method: 'post',
       path: `${BUILDS}/:number/jobs/:job/retry`,
-      policy: 'write',
+      policy: 'developer',
       summary: 'Queues an ended job that did not pass for another attempt.',
       params: ofJob,
       status: 202,

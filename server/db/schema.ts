@@ -4,6 +4,7 @@
  */
 import type { FinalStatus, Status } from '@reprise/pipelines/status.ts';
 import type { Generated, Insertable, Selectable } from 'kysely';
+import type { Role } from '../auth/role.ts';
 
 export interface Database {
   projects: ProjectTable;
@@ -14,6 +15,12 @@ export interface Database {
   steps: StepTable;
   artifacts: ArtifactTable;
   runners: RunnerTable;
+  users: UserTable;
+  memberships: MembershipTable;
+  sessions: SessionTable;
+  tokens: TokenTable;
+  links: LinkTable;
+  audit: AuditTable;
 }
 
 export interface ProjectTable {
@@ -32,6 +39,8 @@ export interface ProjectTable {
   public_key: string | null;
   last_build_number: number;
   created_at: number;
+  /** 1: its badge is answered to anybody. */
+  public: Generated<number>;
 }
 
 export interface DeliveryTable {
@@ -207,6 +216,83 @@ export interface RunnerTable {
   last_seen_at: number | null;
 }
 
+export interface UserTable {
+  id: string;
+  /** Lower case. */
+  login: string;
+  name: string;
+  /** argon2id in PHC string format; null: invited, or signs in by GitHub only. */
+  password: string | null;
+  /** The GitHub login that may sign in as this user; unique without case. */
+  github: string | null;
+  /** In every project and over the instance; null: only as a member of projects. */
+  role: Role | null;
+  disabled: number;
+  created_at: number;
+  last_seen_at: number | null;
+}
+
+export interface MembershipTable {
+  user_id: string;
+  project_id: string;
+  role: Role;
+}
+
+/** A signed-in browser. What the cookie holds is kept as its sha256 (hex) only; so with tokens and links. */
+export interface SessionTable {
+  id: string;
+  key_hash: string;
+  user_id: string;
+  user_agent: string;
+  address: string;
+  created_at: number;
+  last_seen_at: number;
+  expires_at: number;
+}
+
+/** An API token. */
+export interface TokenTable {
+  id: string;
+  key_hash: string;
+  user_id: string;
+  /** null: wherever its owner may. */
+  project_id: string | null;
+  name: string;
+  /** The most it may, within its owner's rights. */
+  role: Role;
+  created_at: number;
+  last_used_at: number | null;
+  /** null: never. */
+  expires_at: number | null;
+}
+
+/** A one-time link. Using it deletes it. */
+export interface LinkTable {
+  key_hash: string;
+  /** `first-admin`: makes the first administrator. `password`: lets a user choose a password. `session`: signs a user in. */
+  kind: 'first-admin' | 'password' | 'session';
+  user_id: string | null;
+  expires_at: number;
+}
+
+/** Append-only: who did what to what, when and why. Each entry's hash covers the one before it. */
+export interface AuditTable {
+  /** 1, 2, 3 … without gaps. */
+  seq: number;
+  at: number;
+  actor: string;
+  via: string;
+  action: string;
+  /** By name: it outlives the project. */
+  project: string | null;
+  subject: string;
+  reason: string;
+  /** JSON object. */
+  detail: string;
+  previous_hash: string;
+  hash: string;
+}
+
 export type Project = Selectable<ProjectTable>;
 export type Delivery = Selectable<DeliveryTable>;
 export type Build = Selectable<BuildTable>;
@@ -216,3 +302,5 @@ export type Attempt = Selectable<AttemptTable>;
 export type Step = Selectable<StepTable>;
 export type Artifact = Selectable<ArtifactTable>;
 export type Runner = Selectable<RunnerTable>;
+export type User = Selectable<UserTable>;
+export type AuditRow = Selectable<AuditTable>;

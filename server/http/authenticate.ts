@@ -1,13 +1,14 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Kysely } from 'kysely';
+import { ANONYMOUS, type Caller, isSignedIn, roleIn } from '../auth/caller.ts';
+import { isAtLeast } from '../auth/role.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Database } from '../db/schema.ts';
-import { Refusal } from './refusal.ts';
-import type { Caller, Policy } from './route.ts';
+import { notFound, Refusal } from './refusal.ts';
+import type { Policy } from './route.ts';
 
-const NOBODY: Caller = { name: 'anonymous', rights: new Set(), runner: null };
-const ADMIN: Caller = { name: 'admin', rights: new Set(['read', 'write', 'admin']), runner: null };
+const OPERATOR: Caller = { ...ANONYMOUS, kind: 'operator', name: 'operator', role: 'admin' };
 
 /** Finds out who presents a bearer token. null: nobody we know. */
 export type Authenticate = (token: string) => Promise<Caller | null>;
@@ -17,14 +18,14 @@ export function makeAuthenticate(config: ServerConfig, db: Kysely<Database>): Au
   const admin = config.adminToken && sha256(config.adminToken.reveal());
   return async (token) => {
     const hash = sha256(token);
-    if (admin && timingSafeEqual(hash, admin)) return ADMIN;
+    if (admin && timingSafeEqual(hash, admin)) return OPERATOR;
     if (!token.startsWith(RUNNER_TOKEN)) return null;
     const runner = await db
       .selectFrom('runners')
       .selectAll()
       .where('token_hash', '=', hash.toString('hex'))
       .executeTakeFirst();
-    return runner ? { name: `runner ${runner.name}`, rights: new Set(), runner } : null;
+    return runner ? { ...ANONYMOUS, kind: 'runner', name: `runner ${runner.name}`, runner } : null;
   };
 }
 
@@ -34,7 +35,7 @@ const RUNNER_TOKEN = 'rpr_';
 /** Who sends a request; an absent token is nobody, a wrong one is refused. */
 export async function callerOf(request: IncomingMessage, authenticate: Authenticate): Promise<Caller> {
   const header = request.headers.authorization;
-  if (header === undefined) return NOBODY;
+  if (header === undefined) return ANONYMOUS;
   const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
   const caller = token === undefined ? null : await authenticate(token);
   if (caller === null) {
@@ -47,12 +48,16 @@ export async function callerOf(request: IncomingMessage, authenticate: Authentic
   return caller;
 }
 
-/** Refuses a caller that the route's policy does not let in. */
-export function authorize(policy: Policy, caller: Caller): void {
-  const allowed =
-    policy === 'public' || (policy === 'runner' ? caller.runner !== null : caller.rights.has(policy));
-  if (allowed) return;
-  if (caller === NOBODY) {
+/** Refuses a caller that the route's policy does not let in. `project`: the name in the path, where it has one. */
+export function authorize(policy: Policy, caller: Caller, project: string | null): void {
+  if (policy === 'public') return;
+  if (policy === 'runner' ? caller.runner !== null : isSignedIn(caller)) {
+    if (policy === 'runner' || policy === 'signed-in') return;
+    const role = project === null ? caller.role : roleIn(caller, project);
+    if (isAtLeast(role, policy)) return;
+    if (project !== null && role === null) throw notFound(`Project ${project}`);
+  }
+  if (caller.kind === 'anonymous') {
     throw new Refusal(
       401,
       'unauthenticated',

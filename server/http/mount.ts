@@ -33,7 +33,7 @@ function refuseMethod(methods: string[]): RequestHandler {
 function gate(route: Route, authenticate: Authenticate): RequestHandler {
   return async (request, response, next) => {
     const caller = await callerOf(request, authenticate);
-    authorize(route.policy, caller);
+    authorize(route.policy, caller, request.params['project']?.toString() ?? null);
     response.locals['caller'] = caller;
     next();
   };

@@ -1,19 +1,23 @@
 import type { Request, Response } from 'express';
 import type { z } from 'zod';
-import type { Runner } from '../db/schema.ts';
+import type { Caller } from '../auth/caller.ts';
+import type { Role } from '../auth/role.ts';
 
 /**
- * Who may call a route. A route without one does not compile.
- * `public`: anybody. `read` and `write`: a person or program with that right. `admin`: every right. `runner`: a runner's token.
+ * Who may call a route; one without a policy does not start. A role is asked in the project where the path has `:project`
+ * (one whose project the caller may not see is answered 404), else over the instance. `signed-in`: any person or token; what
+ * is listed is narrowed to the projects they may see. `runner`: a runner's token. `public`: anybody.
  */
-export type Policy = 'public' | 'read' | 'write' | 'admin' | 'runner';
-
-/** Who calls. `name` is what records and the page show. */
-export interface Caller {
-  name: string;
-  rights: ReadonlySet<'read' | 'write' | 'admin'>;
-  runner: Runner | null;
-}
+export const POLICIES = [
+  'public',
+  'signed-in',
+  'viewer',
+  'developer',
+  'deployer',
+  'admin',
+  'runner',
+] as const;
+export type Policy = Role | 'public' | 'signed-in' | 'runner';
 
 export interface Call<Params, Query, Body> {
   params: Params;

@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import { Server } from 'socket.io';
+import { type Caller, isSignedIn } from '../auth/caller.ts';
 import type { Authenticate } from '../http/authenticate.ts';
-import type { Caller } from '../http/route.ts';
 import type { Services } from '../services.ts';
 import { isOwnOrigin } from './origin.ts';
 import { Session } from './session.ts';
@@ -91,8 +91,8 @@ export class Live {
   }
 }
 
-function mayRead({ rights }: Caller): boolean {
-  return rights.has('read');
+function mayRead(caller: Caller): boolean {
+  return isSignedIn(caller);
 }
 
 /** From the handshake's `auth: {token}` (browsers) or the `Authorization` header (programs). */

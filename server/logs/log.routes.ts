@@ -20,7 +20,7 @@ export function logRoutes({ reader, logs }: Services): Route[] {
     route({
       method: 'get',
       path: log,
-      policy: 'read',
+      policy: 'viewer',
       summary:
         "A job's log as it was written; ranges of bytes are answered, and it grows while the job runs.",
       params,
@@ -43,7 +43,7 @@ export function logRoutes({ reader, logs }: Services): Route[] {
     route({
       method: 'get',
       path: `${log}/lines`,
-      policy: 'read',
+      policy: 'viewer',
       summary: "Lines of a job's log, with their places and times.",
       params,
       query: z.object({
@@ -73,7 +73,7 @@ export function logRoutes({ reader, logs }: Services): Route[] {
     route({
       method: 'get',
       path: `${log}/search`,
-      policy: 'read',
+      policy: 'viewer',
       summary: "The lines of a job's log that hold a text, whatever its case.",
       params,
       query: z.object({

@@ -35,6 +35,7 @@ export async function createProject(
     ...sealCredential(vault, { id, name: given.name }, credential),
     last_build_number: 0,
     created_at: services.now(),
+    public: 0,
   };
   try {
     await db.insertInto('projects').values(project).execute();

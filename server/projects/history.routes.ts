@@ -29,7 +29,7 @@ export function historyRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: '/api/projects/:project/refs',
-      policy: 'read',
+      policy: 'viewer',
       summary: 'Branches and tags, newest first.',
       params,
       query: z.object({ query, limit }),
@@ -45,7 +45,7 @@ export function historyRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: '/api/projects/:project/commits',
-      policy: 'read',
+      policy: 'viewer',
       summary: 'Commits that lead to a ref, newest first, with their builds.',
       params,
       query: z.object({

@@ -34,7 +34,7 @@ export function projectRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: '/api/projects',
-      policy: 'read',
+      policy: 'signed-in',
       summary: 'Every project with its latest build.',
       query: z.object({
         before: z.string().optional().describe('The `next` of the page before.'),
@@ -50,7 +50,7 @@ export function projectRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path,
-      policy: 'read',
+      policy: 'viewer',
       summary: 'A project with its latest build.',
       params,
       answer: projectSchema,

@@ -30,7 +30,7 @@ export function queueRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: '/api/queue',
-      policy: 'read',
+      policy: 'signed-in',
       summary: 'Jobs that are not over, in the order in which they are taken, and why they wait.',
       query: page,
       answer: z.object({ items: z.array(queueItem), next: z.number().int().nullable() }),

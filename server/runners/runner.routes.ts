@@ -18,7 +18,7 @@ export function runnerRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: '/api/runners',
-      policy: 'read',
+      policy: 'signed-in',
       summary: 'The runners: their labels, whether they are connected, and how much they do.',
       answer: runnerList,
       handle: async () => ({ items: (await runnerStates(services)).map(asJson), next: null }),

@@ -18,7 +18,7 @@ export function deliveryRoutes(services: Services): Route[] {
     route({
       method: 'get',
       path: '/api/deliveries',
-      policy: 'read',
+      policy: 'signed-in',
       summary: 'What GitHub sent and what became of it.',
       query: z.object(page),
       answer: listOf(deliverySchema),
@@ -31,7 +31,7 @@ export function deliveryRoutes(services: Services): Route[] {
     route({
       method: 'post',
       path: '/api/deliveries/:id/redeliver',
-      policy: 'write',
+      policy: 'developer',
       summary: 'Builds what a recorded delivery asked for again.',
       params: z.object({ id: z.string() }),
       status: 202,

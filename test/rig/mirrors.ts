@@ -59,6 +59,7 @@ export class MirrorRig implements AsyncDisposable {
       public_key: null,
       last_build_number: 0,
       created_at: 0,
+      public: 0,
     };
   }
 
