@@ -24,6 +24,8 @@ import { Live } from './live/live.ts';
 import { lockDirectory } from './lock-directory.ts';
 import { logRoutes } from './logs/log.routes.ts';
 import { LogStore } from './logs/log.store.ts';
+import { PAGE_DIR } from './page/build.ts';
+import { servePage } from './page/serve.ts';
 import { projectRoutes } from './projects/project.routes.ts';
 import { queueRoutes } from './queue/queue.routes.ts';
 import { Queue } from './queue/queue.ts';
@@ -132,13 +134,19 @@ function buildApp(services: Services, authenticate: Authenticate, state: { ready
   if (services.config.trustProxy) app.set('trust proxy', services.config.trustProxy);
   app.use(githubWebhooks(services));
   app.use(gitHttp(services));
-  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"] } } }));
+  app.use(
+    helmet({
+      contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"] } },
+      referrerPolicy: { policy: 'same-origin' },
+    }),
+  );
   app.use('/api', (_request, response, next) => {
     response.set('Cache-Control', 'no-store');
     next();
   });
   mount(app, routes, authenticate);
   refuseReserved(app);
+  app.use(servePage(PAGE_DIR));
   app.use(answerUnknownPath);
   app.use(answerErrors(services.log));
   return app;
