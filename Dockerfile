@@ -2,6 +2,11 @@
 # The base is any Debian or Ubuntu with Node 20 or newer and npm 10 or newer. Its programs are those that build steps use:
 # choose a fuller base, or build an image from this one, to give steps more.
 ARG BASE=docker.io/library/node:24-bookworm-slim
+FROM ${BASE} AS page
+WORKDIR /opt/reprise
+COPY . .
+RUN npm ci && npm run build
+
 FROM ${BASE}
 
 RUN apt-get update \
@@ -21,7 +26,7 @@ RUN npm ci --omit=dev
 COPY pipelines pipelines
 COPY runner runner
 COPY server server
-COPY ui ui
+COPY --from=page /opt/reprise/ui/dist ui/dist
 RUN ln -s /opt/reprise/docker-entry /usr/local/bin/reprise \
  && printf '#!/bin/sh\nexec /opt/reprise/node_modules/.bin/node /opt/reprise/server/main.ts "$@"\n' > docker-entry \
  && chmod +x docker-entry \

@@ -5,7 +5,8 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     reporters: ['default', './reporter.ts'],
-    include: ['{unit,integration,scenarios}/**/*.test.ts'],
+    include: ['{unit,integration,scenarios,e2e}/**/*.test.ts'],
+    globalSetup: ['./rig/build-page.ts'],
     setupFiles: ['./rig/no-warnings.ts', './rig/needs.ts'],
     testTimeout: 120_000,
     hookTimeout: 60_000,

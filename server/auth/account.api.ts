@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { ROLES } from './role.ts';
 
 const instant = z.iso.datetime();
+
+export type { Role } from './role.ts';
 export const roleSchema = z.enum(ROLES);
 
 /** A login is also a name in records, so it keeps to what is read alike everywhere. */

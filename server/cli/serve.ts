@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { adminTokenFile } from '../admin-token.ts';
 import { type RunningServer, startServer } from '../app.ts';
 import { parseServerConfig } from '../config.ts';
+import { buildPage } from '../page/build.ts';
 import { CommandFailure } from './client.ts';
 import { startEmbeddedRunner } from './embedded-runner.ts';
 
@@ -15,6 +16,7 @@ export async function serve(env: NodeJS.ProcessEnv, o: { withRunner: boolean }):
   const log = pino({ name: 'reprise', level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
   for (const warning of warnings) log.warn(warning);
 
+  await buildPage((sentence) => log.info(sentence));
   const stopping = whenAsked();
   const server = await startServer(config, log);
   console.log(`Reprise listening on ${server.address}`);

@@ -13,6 +13,7 @@ import { type Client, CommandFailure, openClient } from '../cli/client.ts';
 import { startEmbeddedRunner } from '../cli/embedded-runner.ts';
 import { bytes } from '../cli/print.ts';
 import { parseServerConfig } from '../config.ts';
+import { buildPage } from '../page/build.ts';
 import { makeSampleRepository } from './sample.ts';
 import { provideTools } from './tools.ts';
 
@@ -35,6 +36,7 @@ interface Made {
 
 try {
   await provideTools(say);
+  await buildPage(say);
   await demo();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

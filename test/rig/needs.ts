@@ -7,6 +7,7 @@ const NEEDS: [RegExp, string[]][] = [
     /\/(scenarios|integration\/(sandbox|runner))\//,
     ['git', 'bwrap', 'slirp4netns', 'ip', 'setpriv', 'nsenter'],
   ],
+  [/\/e2e\//, ['git', 'bwrap', 'slirp4netns', 'ip', 'chromium']],
   [/\/scenarios\/reproducible/, ['faketime', 'npm']],
   [/\/(integration\/git|scenarios\/private)/, ['git', 'ssh', 'ssh-keygen', '/usr/sbin/sshd']],
   [/\/integration\//, ['git']],

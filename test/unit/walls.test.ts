@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { cruise, type ICruiseResult, type IForbiddenRuleType } from 'dependency-cruiser';
 import { expect, test } from 'vitest';
 
@@ -75,18 +75,48 @@ test('imports keep to the walls between the packages', { timeout: 120_000 }, asy
   expect(broken).toEqual([]);
 });
 
-test('every folder that holds code has a README', () => {
-  const folders = ['pipelines', 'runner', 'server', 'ui', 'test'].flatMap((top) => [
-    join(ROOT, top),
-    ...readdirSync(join(ROOT, top), { withFileTypes: true })
+test('the page takes nothing from the server but the types of its answers', () => {
+  const wrong = sourcesOf('ui/src').flatMap((file) =>
+    [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^.*from '(@reprise\/[^']+)'.*$/gm)]
       .filter(
-        (entry) => entry.isDirectory() && top !== 'test' && !['node_modules', 'bin'].includes(entry.name),
+        ([line, from = '']) => !/^\s*(import|export) type /.test(line) || !TYPES_FOR_THE_PAGE.test(from),
       )
-      .map((entry) => join(ROOT, top, entry.name)),
-  ]);
-  const silent = folders.filter((folder) => !readdirSync(folder).includes('README.md'));
-  expect(silent.map((folder) => relative(ROOT, folder))).toEqual([]);
+      .map(([line]) => `${file}: ${line.trim()}`),
+  );
+  expect(wrong, 'import types only, from server/api.ts, a *.api.ts file, or pipelines').toEqual([]);
 });
+
+test('the page never makes HTML or styles out of text', () => {
+  const wrong = sourcesOf('ui/src').filter((file) =>
+    /\{@html|innerHTML|insertAdjacentHTML|\sstyle="|document\.write/.test(
+      readFileSync(join(ROOT, file), 'utf8'),
+    ),
+  );
+  expect(wrong, 'text is a text node; a style is a class or style:name={value}').toEqual([]);
+});
+
+const TYPES_FOR_THE_PAGE = /^@reprise\/(server\/(api|.+\.api)|pipelines\/[a-z-]+)\.ts$/;
+
+function sourcesOf(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(ts|svelte|html)$/.test(name))
+    .map((name) => join(folder, name));
+}
+
+test('every folder that holds code has a README', () => {
+  const folders = ['pipelines', 'runner', 'server', 'ui', 'test', 'ui/src/lib'].flatMap((top) => [
+    ...(top.includes('/') ? [] : [top]),
+    ...(top === 'test' || top === 'ui' ? [] : foldersIn(top)),
+  ]);
+  const silent = folders.filter((folder) => !readdirSync(join(ROOT, folder)).includes('README.md'));
+  expect(silent).toEqual([]);
+});
+
+function foldersIn(top: string): string[] {
+  return readdirSync(join(ROOT, top), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !['node_modules', 'bin'].includes(entry.name))
+    .map((entry) => join(top, entry.name));
+}
 
 test('no source file names a place that only one machine has', () => {
   const files = ['pipelines', 'runner', 'server', 'test'].flatMap((top) =>

@@ -1,5 +1,4 @@
-import type { Session, User } from '@reprise/server/auth/account.api.ts';
-import type { Role } from '@reprise/server/auth/role.ts';
+import type { Role, Session, User } from '@reprise/server/auth/account.api.ts';
 import { get, post, remove, useSession } from './api.ts';
 import { live } from './live.svelte.ts';
 
