@@ -140,6 +140,10 @@ function buildApp(services: Services, authenticate: Authenticate, state: { ready
       referrerPolicy: { policy: 'same-origin' },
     }),
   );
+  app.use((_request, response, next) => {
+    response.set('Permissions-Policy', NO_DEVICES);
+    next();
+  });
   app.use('/api', (_request, response, next) => {
     response.set('Cache-Control', 'no-store');
     next();
@@ -151,6 +155,9 @@ function buildApp(services: Services, authenticate: Authenticate, state: { ready
   app.use(answerErrors(services.log));
   return app;
 }
+
+/** What the page never asks of a browser, so that nobody asks in its name. */
+const NO_DEVICES = 'camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()';
 
 function aboutRoutes(all: () => readonly Route[], state: { ready: boolean }): Route[] {
   let document: object | undefined;
