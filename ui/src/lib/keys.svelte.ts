@@ -17,12 +17,13 @@ const PAIR_MS = 1200;
 
 /** The shortcuts that work now, those of the innermost component first. */
 export function activeShortcuts(): readonly Shortcut[] {
-  return current;
+  return current.filter(({ keys }, at) => current.findIndex((other) => other.keys === keys) === at);
 }
 
-/** Adds shortcuts while the calling component is shown. */
+/** Adds shortcuts while the calling component is shown; a key means what the innermost component says. */
 export function useShortcuts(mine: readonly Shortcut[]): void {
-  $effect(() => {
+  // Before drawing, so that what is outside comes first and is overruled by what is inside it.
+  $effect.pre(() => {
     current = [...mine, ...untrack(() => current)];
     return () => {
       current = current.filter((shortcut) => !mine.includes(shortcut));

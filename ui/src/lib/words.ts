@@ -1,4 +1,5 @@
 import type { Status } from '@reprise/pipelines/status.ts';
+import type { Build } from '@reprise/server/api.ts';
 
 const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'narrow' });
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -68,4 +69,21 @@ export const STATUS_WORDS: Record<Status, string> = {
 /** Whether nothing more will happen to it. */
 export function isOver(status: Status): boolean {
   return status !== 'queued' && status !== 'blocked' && status !== 'running';
+}
+
+/** What makes a build, as a choice is called. */
+export const TRIGGER_WORDS: Record<Build['trigger']['kind'], string> = {
+  push: 'Push',
+  tag: 'Tag',
+  pull_request: 'Pull request',
+  schedule: 'Schedule',
+  manual: 'By hand',
+  rebuild: 'Rebuild',
+};
+
+/** "Push by ada", "Rebuild of #12 by ada": what made a build, and who. */
+export function startedBy({ trigger, rebuildOf }: Pick<Build, 'trigger' | 'rebuildOf'>): string {
+  const what = rebuildOf === null ? TRIGGER_WORDS[trigger.kind] : `Rebuild of #${rebuildOf}`;
+  if (trigger.by === '') return what;
+  return trigger.kind === 'manual' ? `Asked for by ${trigger.by}` : `${what} by ${trigger.by}`;
 }
