@@ -13,7 +13,8 @@ export const auditEntrySchema = z
     subject: z.string().describe('Of what: `shop #12`, `runner box-1`.'),
     reason: z.string(),
     detail: z.record(z.string(), z.unknown()).describe('What changed; never a secret.'),
-    hash: z.string().describe('sha256 over this entry and the one before it.'),
+    previousHash: z.string().describe('The hash of the entry before; zeros before the first.'),
+    hash: z.string().describe('sha256 of the rest of this entry as canonical JSON (RFC 8785).'),
   })
   .meta({ id: 'AuditEntry' });
 export type AuditEntry = z.infer<typeof auditEntrySchema>;

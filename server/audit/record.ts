@@ -1,0 +1,62 @@
+import type { Transaction } from 'kysely';
+import type { Actor } from '../auth/caller.ts';
+import type { Database } from '../db/schema.ts';
+import { canonicalJson, hashOf, NO_PREVIOUS_HASH } from './chain.ts';
+
+/** What can be recorded: the kind of thing, then what was done to it. Part of the public contract, so never renamed. */
+export type AuditAction =
+  | `project.${'create' | 'change' | 'remove' | 'rotate-secret'}`
+  | `build.${'create' | 'rebuild' | 'cancel' | 'approve'}`
+  | 'job.retry'
+  | 'delivery.redeliver'
+  | `runner.${'add' | 'change' | 'remove'}`
+  | `user.${'create' | 'change' | 'remove' | 'link'}`
+  | `member.${'set' | 'remove'}`
+  | `token.${'create' | 'revoke'}`
+  | `session.${'create' | 'end' | 'refused'}`
+  | 'password.change';
+
+/**
+ * Records what somebody did, inside the transaction of the change itself: there is no change without its entry and no entry
+ * without its change. `project` is a name; `subject` is what a person would call the thing (`shop #12`, `runner box-1`);
+ * `detail` must hold no secret. Announce the topic `audit` after the commit.
+ *
+ * The entry continues the chain: its number is one more than the last (SQLite has one writer, and this transaction is it)
+ * and its hash covers the hash before it (`chain.ts`).
+ */
+export async function recordAudit(
+  trx: Transaction<Database>,
+  entry: {
+    at: number;
+    by: Actor;
+    action: AuditAction;
+    project?: string | null;
+    subject: string;
+    reason?: string;
+    detail?: object;
+  },
+): Promise<void> {
+  const last = await trx
+    .selectFrom('audit')
+    .select(['seq', 'hash'])
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  const { at, by, action, project = null } = entry;
+  const row = {
+    seq: (last?.seq ?? 0) + 1,
+    actor: by.name.toWellFormed(),
+    via: by.via.toWellFormed(),
+    action,
+    project,
+    subject: entry.subject.toWellFormed(),
+    reason: (entry.reason ?? '').toWellFormed(),
+  };
+  const detail = canonicalJson(entry.detail ?? {});
+  const previousHash = last?.hash ?? NO_PREVIOUS_HASH;
+  const hash = hashOf({ ...row, at: new Date(at).toISOString(), detail: JSON.parse(detail), previousHash });
+  await trx
+    .insertInto('audit')
+    .values({ ...row, at, detail, previous_hash: previousHash, hash })
+    .execute();
+}
