@@ -19,6 +19,18 @@ export function get<Answer>(path: string, o: Ask = {}): Promise<Answer> {
   return send<Answer>('GET', path, undefined, o);
 }
 
+/** Every item of a list, page after page. `path` has a query already, with the size of the pages. */
+export async function getAll<Item>(path: string, o: Ask = {}): Promise<Item[]> {
+  const items: Item[] = [];
+  for (let next: string | null = ''; next !== null; ) {
+    const before: string = next === '' ? '' : `&before=${encodeURIComponent(next)}`;
+    const page: { items: Item[]; next: string | null } = await get(path + before, o);
+    items.push(...page.items);
+    next = page.next;
+  }
+  return items;
+}
+
 /** Changes something; the body is JSON. */
 export function post<Answer>(path: string, body: object = {}, o: Ask = {}): Promise<Answer> {
   return send<Answer>('POST', path, body, o);

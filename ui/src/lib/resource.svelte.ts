@@ -1,4 +1,4 @@
-import { get } from './api.ts';
+import { type Ask, get } from './api.ts';
 import { live } from './live.svelte.ts';
 import { asProblem, type Problem } from './problem.ts';
 
@@ -13,7 +13,15 @@ export class Resource<Answer> {
   #asking: AbortController | null = null;
   #again = false;
 
-  constructor(address: () => string | null, topics: () => readonly string[] = () => []) {
+  readonly #ask: (address: string, o: Ask) => Promise<Answer>;
+
+  /** `ask` is for what is more than one answer, such as all pages of a list. */
+  constructor(
+    address: () => string | null,
+    topics: () => readonly string[] = () => [],
+    ask: (address: string, o: Ask) => Promise<Answer> = get,
+  ) {
+    this.#ask = ask;
     $effect(() => {
       const wanted = address();
       if (wanted !== this.#address) {
@@ -58,7 +66,7 @@ export class Resource<Answer> {
     const asking = new AbortController();
     this.#asking = asking;
     try {
-      const value = await get<Answer>(this.#address, { signal: asking.signal });
+      const value = await this.#ask(this.#address, { signal: asking.signal });
       if (asking.signal.aborted) return;
       this.#value = value;
       this.#problem = null;
