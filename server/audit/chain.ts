@@ -34,15 +34,13 @@ export function firstBroken(entries: Iterable<AuditEntry>): number | null {
 
 /** RFC 8785. Members that are undefined are left out; unpaired surrogates, which UTF-8 cannot hold, become U+FFFD. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(sorted(JSON.parse(JSON.stringify(value))));
+  return write(JSON.parse(JSON.stringify(value)));
 }
 
-function sorted(value: unknown): unknown {
-  if (typeof value === 'string') return value.toWellFormed();
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(sorted);
-  const members = Object.entries(value).map(
-    ([name, member]) => [name.toWellFormed(), sorted(member)] as const,
-  );
-  return Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)));
+function write(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.toWellFormed());
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(write).join(',')}]`;
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([name, member]) => `${write(name)}:${write(member)}`).join(',')}}`;
 }
