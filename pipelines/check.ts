@@ -1,10 +1,13 @@
 import { EXPRESSION_START, expressionProblems, inScriptMessage } from './expressions.ts';
 import type { JobFile, PipelineFile } from './file.schema.ts';
+import { serverName } from './hosts.ts';
 import type { Located } from './issues.ts';
 import { asList } from './lists.ts';
 import { didYouMean } from './nearest.ts';
 import { allNeeds, orderByNeeds } from './order.ts';
 import type { Path } from './yaml-places.ts';
+
+type EnvironmentFile = NonNullable<PipelineFile['environments']>[string];
 
 /** What must hold between the parts of a file, each of which is well-formed: names that exist, no circles, and so on. */
 export function check(file: PipelineFile): Located[] {
@@ -95,9 +98,10 @@ function checkInputs(
 }
 
 function checkEnvironments(file: PipelineFile): Located[] {
-  return Object.entries(file.environments ?? {}).flatMap(([name, { health, hosts, batch }]) => {
+  return Object.entries(file.environments ?? {}).flatMap(([name, environment]) => {
+    const { health, hosts, batch } = environment;
     const path = ['environments', name];
-    const problems: Located[] = [];
+    const problems = [...checkFreeze(path, environment.freeze), ...checkServers(path, environment)];
     if (health !== undefined && (health.http === undefined) === (health.run === undefined)) {
       problems.push({ path: [...path, 'health'], key: true, message: 'health must have either http or run' });
     }
@@ -108,6 +112,32 @@ function checkEnvironments(file: PipelineFile): Located[] {
     }
     return problems;
   });
+}
+
+function checkFreeze(path: Path, freeze: EnvironmentFile['freeze']): Located[] {
+  return asList(freeze).flatMap((window, index) => {
+    const at = Array.isArray(freeze) ? [...path, 'freeze', index] : [...path, 'freeze'];
+    const { from, to, cron, duration } = window;
+    const isOnce = from !== undefined && to !== undefined && cron === undefined && duration === undefined;
+    const isAgain = from === undefined && to === undefined && cron !== undefined && duration !== undefined;
+    if (!isOnce && !isAgain) {
+      return [{ path: at, message: 'a freeze must have either from and to, or cron and duration' }];
+    }
+    if (!isOnce || Date.parse(from) < Date.parse(to)) return [];
+    return [
+      { path: [...at, 'to'], message: 'a freeze must end after it begins: to must be later than from' },
+    ];
+  });
+}
+
+/** Two hosts that are one server to HAProxy would both be switched while the other still takes requests. */
+function checkServers(path: Path, { haproxy, hosts }: EnvironmentFile): Located[] {
+  if (haproxy === undefined) return [];
+  const names = asList(hosts).map((host, index) => serverName(haproxy.server ?? '{name}', host, index));
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return [];
+  const message = `two hosts would both be HAProxy's server ${JSON.stringify(twice)}; give each a name with server, such as web-{number}`;
+  return [{ path: [...path, 'haproxy'], key: true, message }];
 }
 
 /** Expressions may stand in the names of jobs and steps and in values of `env`, and nowhere else. */

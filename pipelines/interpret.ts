@@ -1,7 +1,17 @@
+import type { z } from 'zod';
 import { durationMs } from './duration.ts';
+import type { freezeWindow } from './environment.schema.ts';
 import type { JobFile, PipelineFile } from './file.schema.ts';
 import { asList } from './lists.ts';
-import type { Environment, JobDefinition, Pipeline, StepDefinition, Triggers } from './model.ts';
+import type {
+  Environment,
+  FreezeWindow,
+  Haproxy,
+  JobDefinition,
+  Pipeline,
+  StepDefinition,
+  Triggers,
+} from './model.ts';
 import { tidyPath } from './paths.ts';
 import type { Path, YamlFile } from './yaml-places.ts';
 
@@ -10,6 +20,7 @@ const DEFAULT_HEALTH_TIMEOUT = '30s';
 
 type StepFile = JobFile['steps'][number];
 type EnvironmentFile = NonNullable<PipelineFile['environments']>[string];
+type FreezeFile = z.infer<typeof freezeWindow>;
 
 /** What a file that has been checked means, with every default filled in. */
 export function interpret(written: PipelineFile, file: YamlFile): Pipeline {
@@ -123,8 +134,29 @@ function toEnvironment(name: string, environment: EnvironmentFile): Environment 
           },
     requires: asList(environment.requires),
     approvals: environment.approvals ?? 0,
-    batch: environment.batch ?? null,
+    batch: environment.batch ?? (environment.haproxy === undefined ? null : 1),
+    branches: environment.branches === undefined ? null : asList(environment.branches),
+    reproducible: environment.reproducible ?? null,
+    freeze: asList(environment.freeze).map(toFreezeWindow),
+    haproxy: environment.haproxy === undefined ? null : toHaproxy(environment.haproxy),
+    secrets: asList(environment.secrets),
+    jump: environment.jump ?? null,
   };
+}
+
+/** `check.ts` has let only complete pairs through. */
+function toFreezeWindow({ from, to, cron, duration, ...rest }: FreezeFile): FreezeWindow {
+  const reason = rest.reason ?? null;
+  if (cron !== undefined) return { cron, durationMs: milliseconds(duration ?? ''), reason };
+  return { from: toInstant(from), to: toInstant(to), reason };
+}
+
+function toInstant(written = ''): string {
+  return new Date(written).toISOString();
+}
+
+function toHaproxy({ socket, backend, server }: NonNullable<EnvironmentFile['haproxy']>): Haproxy {
+  return { sockets: asList(socket), backend, server: server ?? '{name}' };
 }
 
 /** The root of the workspace, however it was written, is null. */

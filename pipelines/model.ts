@@ -40,8 +40,34 @@ export interface Environment {
   health: { http: string | null; run: string | null; timeoutMs: number } | null;
   requires: string[];
   approvals: number;
-  /** Hosts switched at a time; `null`: all at once. */
+  /** Hosts switched at a time; `null`: all at once. With HAProxy it is 1 unless the file says otherwise. */
   batch: number | null;
+  /** Patterns of the branches whose artifacts may go there, as in a trigger; `null`: all. */
+  branches: string[] | null;
+  /** Only what a rebuild has made again byte for byte. */
+  reproducible: 'required' | null;
+  /** Times in which nothing may go there. */
+  freeze: FreezeWindow[];
+  haproxy: Haproxy | null;
+  /** Names of the secrets that its commands see. */
+  secrets: string[];
+  /** `user@host` with an optional `:port`, through which its hosts are reached. */
+  jump: string | null;
+}
+
+/** One time, or one that comes again and again; instants are ISO 8601 in UTC. */
+export type FreezeWindow = { reason: string | null } & (
+  | { from: string; to: string }
+  | { cron: string; durationMs: number }
+);
+
+/** The load balancers that are told before a host is switched and after it is healthy. */
+export interface Haproxy {
+  /** `tcp://host:port` or a path, as the runner reaches them. */
+  sockets: string[];
+  backend: string;
+  /** What a host is called there, with the placeholders of `serverName` in `hosts.ts`. */
+  server: string;
 }
 
 export interface Pipeline {

@@ -1,4 +1,4 @@
-import { environment, health, prepare } from './environment.schema.ts';
+import { environment, freezeWindow, haproxy, health, prepare } from './environment.schema.ts';
 import { app, onMap, pipelineFile, pullRequest, push, schedule } from './file.schema.ts';
 import { artifact, job, step } from './job.schema.ts';
 import { didYouMean } from './nearest.ts';
@@ -39,14 +39,10 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   'jobs.*.artifact': section(artifact),
   'jobs.*.artifacts.*': section(artifact),
   'jobs.*.steps.*': section(step, ['secrets', 'if', 'continue-on-error']),
-  'environments.*': section(environment, [
-    'branches',
-    'reproducible',
-    'freeze',
-    'haproxy',
-    'secrets',
-    'jump',
-  ]),
+  'environments.*': section(environment),
+  'environments.*.freeze': section(freezeWindow),
+  'environments.*.freeze.*': section(freezeWindow),
+  'environments.*.haproxy': section(haproxy),
   'environments.*.prepare.*': section(prepare),
   'environments.*.health': section(health),
 };

@@ -17,6 +17,15 @@ const variable = z
     if (message !== null) context.addIssue({ code: 'custom', message });
   });
 
+const SECRET_RULE =
+  'must be the name of a secret such as DATABASE_URL: letters, digits and underscores, and none that Reprise sets itself';
+
+/** A secret's name, which is also the environment variable that holds it. */
+export const secretName = z
+  .string({ error: SECRET_RULE })
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, SECRET_RULE)
+  .refine((name) => ownVariableProblem(name) === null, SECRET_RULE);
+
 /** `env` at any level. Numbers and booleans are taken as they were typed. */
 export const env = mapOf({
   key: variable,

@@ -74,6 +74,7 @@ test('a file that uses the whole language means what it says', () => {
       requires: [],
       approvals: 0,
       batch: null,
+      ...openToAll,
     },
     {
       name: 'production',
@@ -88,8 +89,42 @@ test('a file that uses the whole language means what it says', () => {
       requires: ['staging'],
       approvals: 1,
       batch: 1,
+      ...openToAll,
     },
   ]);
+});
+
+/** What an environment is like that says nothing about these. */
+const openToAll = { branches: null, reproducible: null, freeze: [], haproxy: null, secrets: [], jump: null };
+
+test('an environment says what may go there, when, and past which load balancer', () => {
+  const { environments } = read(`
+    version: 1
+    jobs: {a: {steps: [{run: make}]}}
+    environments:
+      production:
+        path: /srv/shop
+        hosts: ['deploy@web1.prod', 'deploy@web2.prod']
+        branches: [main, 'release/**']
+        reproducible: required
+        freeze:
+          - { from: 2026-12-23T12:00Z, to: 2027-01-02T00:00:30Z, reason: Christmas }
+          - { cron: '0 15 * * 5', duration: 64h }
+        haproxy: { socket: [tcp://lb1:9999, /run/haproxy/admin.sock], backend: shop }
+        secrets: DATABASE_URL
+        jump: deploy@bastion.prod:2222`);
+  expect(environments[0]).toMatchObject({
+    batch: 1,
+    branches: ['main', 'release/**'],
+    reproducible: 'required',
+    freeze: [
+      { from: '2026-12-23T12:00:00.000Z', to: '2027-01-02T00:00:30.000Z', reason: 'Christmas' },
+      { cron: '0 15 * * 5', durationMs: 64 * 3_600_000, reason: null },
+    ],
+    haproxy: { sockets: ['tcp://lb1:9999', '/run/haproxy/admin.sock'], backend: 'shop', server: '{name}' },
+    secrets: ['DATABASE_URL'],
+    jump: 'deploy@bastion.prod:2222',
+  });
 });
 
 test('the smallest file is built on every push, tag and pull request', () => {

@@ -85,12 +85,6 @@ describe('keys of the language that this version cannot carry out', () => {
     const text = `version: 1\njobs:\n  a:\n    steps:\n      - run: x\n        ${key}: true`;
     expectOnly(text, `6:9: ${key} is not supported by this version of Reprise`);
   });
-  test.each(['branches', 'reproducible', 'freeze', 'haproxy', 'secrets', 'jump'])(
-    'environment: %s',
-    (key) => {
-      expectOnly(inPlace(`${key}: x`), `4:5: ${key} is not supported by this version of Reprise`);
-    },
-  );
   test.each([
     ['schedule', '2:5: on names schedule, which needs a map: schedule: [{ cron: "0 3 * * *" }]'],
     ['{schedule: [{cron: "61 3 * * *"}]}', '2:24: cron must be five fields such as "0 3 * * *"'],
@@ -250,6 +244,42 @@ describe('environments', () => {
     [inPlace('health: {http: "file:///etc/passwd"}'), '4:20: http must be an http or https address'],
     [inPlace('approvals: -1'), '4:16: approvals must be a whole number from 0 to 10'],
     [inPlace('batch: 2'), '4:12: batch is 2, but there is only 1 host'],
+    [inPlace('branches: ["a["]'), '4:16: branches[0] has a [ that is never closed'],
+    [inPlace('reproducible: yes'), '4:19: reproducible must be required, or be left out'],
+    [
+      inPlace('freeze: {from: 2026-12-24T00:00Z}'),
+      '4:13: a freeze must have either from and to, or cron and duration',
+    ],
+    [
+      inPlace('freeze: [{cron: "0 0 * * *", duration: 1h, to: 2026-12-24T00:00Z}]'),
+      '4:14: a freeze must have either from and to',
+    ],
+    [inPlace('freeze: {from: 2026-12-24, to: 2026-12-25T00:00Z}'), '4:20: from must be a moment in UTC such as'],
+    [
+      inPlace('freeze: {from: 2026-02-30T00:00Z, to: 2026-12-25T00:00Z}'),
+      '4:20: from must be a moment in UTC',
+    ],
+    [
+      inPlace('freeze: {from: 2026-12-24T00:00Z, to: 2026-12-24T00:00Z}'),
+      '4:43: a freeze must end after it begins',
+    ],
+    [inPlace('freeze: {cron: "0 0 0 * * *", duration: 1h}'), '4:20: cron must be five fields'],
+    [inPlace('freeze: {crom: "0 0 * * *"}'), '4:14: "crom" is not known in environments.e.freeze; did you'],
+    [inPlace('haproxy: {socket: "lb:9999", backend: b}'), '4:23: socket must be tcp://host:port'],
+    [inPlace('haproxy: {socket: "tcp://lb", backend: b}'), '4:23: socket must be tcp://host:port'],
+    [inPlace('haproxy: {socket: /run/../x, backend: b}'), '4:23: socket must be tcp://host:port'],
+    [inPlace('haproxy: {socket: /run/x}'), '4:5: haproxy has no backend'],
+    [inPlace('haproxy: {socket: /run/x, backend: "b; quit"}'), "4:40: backend must be a backend's name"],
+    [inPlace('haproxy: {socket: /run/x, backend: b, server: "{user}"}'), '4:51: server must be of letters'],
+    [
+      inPlace('hosts: [a@web1.x, a@web1.y]', 'haproxy: {socket: /run/x, backend: b}'),
+      '5:5: two hosts would both be HAProxy\'s server "web1"',
+    ],
+    [inPlace('secrets: [A-B]'), '4:15: secrets[0] must be the name of a secret'],
+    [inPlace('secrets: PATH'), '4:14: secrets must be the name of a secret'],
+    [inPlace('secrets: [REPRISE_X]'), '4:15: secrets[0] must be the name of a secret'],
+    [inPlace('jump: bastion'), '4:11: jump must be user@host'],
+    [inPlace('jump: -oProxyCommand=id@x'), '4:11: jump must be user@host'],
     [inPlace('requires: f'), '4:15: there is no environment "f"'],
     [inPlace('requires: e'), '4:5: these environments wait for each other: e -> e'],
   ])('$1', expectOnly);
