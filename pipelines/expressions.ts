@@ -64,7 +64,10 @@ function isFact(name: string): name is Fact {
 }
 
 function unknownFact(name: string): string {
-  if (name.startsWith('secrets.')) return 'secrets are not supported by this version of Reprise';
+  if (name.startsWith('secrets.')) {
+    const secret = name.slice('secrets.'.length);
+    return `a secret is a variable of the steps that name it: secrets: [${secret || 'NAME'}]`;
+  }
   const known = Object.keys(FACTS);
   const hint = didYouMean(name, known) || `; there are ${known.join(', ')}`;
   return `there is no build fact ${JSON.stringify(name)}${hint}`;

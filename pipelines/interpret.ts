@@ -98,6 +98,7 @@ function toJob(name: string, job: JobFile, file: YamlFile): JobDefinition {
       exclude: asList(artifact.exclude).map(tidyPath),
     })),
     inputs: asList(job.inputs),
+    ...secretsOf(job),
   };
 }
 
@@ -110,7 +111,13 @@ function toStep(step: StepFile, path: Path, file: YamlFile): StepDefinition {
     workingDirectory: directory(step['working-directory']),
     shell: step.shell ?? null,
     network: step.network ?? null,
+    ...secretsOf(step),
   };
+}
+
+/** Left out where there are none, so that plans recorded before there were secrets stay the same. */
+function secretsOf({ secrets }: { secrets?: string | string[] | undefined }): { secrets?: string[] } {
+  return secrets === undefined ? {} : { secrets: asList(secrets) };
 }
 
 function toEnvironment(name: string, environment: EnvironmentFile): Environment {

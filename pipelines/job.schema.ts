@@ -10,11 +10,13 @@ import {
   section,
   wholeNumber,
 } from './values.ts';
-import { env } from './variables.ts';
+import { env, secretName } from './variables.ts';
 
 const network = z
   .enum(['egress', 'none'], { error: 'must be egress or none' })
   .describe('egress: out to the world, never to the host. none: nowhere.');
+
+const secrets = oneOrMore(secretName, 'the name of a secret', 64);
 
 const timeout = duration('1s', '24h');
 
@@ -36,6 +38,7 @@ export const step = section('a step such as { run: npm ci }', {
     .describe('The program that runs the script; it is given the path of the script as its last argument.')
     .optional(),
   network: network.optional(),
+  secrets: secrets.describe('Secrets of the project that the step sees as variables.').optional(),
 });
 
 export const artifact = section('an artifact such as { name: shop, paths: [dist] }', {
@@ -68,6 +71,7 @@ export const job = section('a job, a map with steps', {
     .describe('Artifacts of needed jobs, unpacked into the workspace before the first step.')
     .optional(),
   network: network.optional(),
+  secrets: secrets.describe('Secrets of the project that every step sees as variables.').optional(),
   'working-directory': workingDirectory.optional(),
   retry: wholeNumber(0, 2).describe('How often the job is tried again when it fails. Default: 0.').optional(),
 });

@@ -98,6 +98,8 @@ export interface JobDefinition {
   artifacts: ArtifactDefinition[];
   /** Names of artifacts of needed jobs that are unpacked into the workspace before the first step. */
   inputs: string[];
+  /** Names of the project's secrets that every step sees. Left out: none. */
+  secrets?: string[];
 }
 
 export interface StepDefinition {
@@ -112,6 +114,8 @@ export interface StepDefinition {
   shell: string | null;
   /** `null`: the job's. */
   network: Network | null;
+  /** Names of the project's secrets that the step sees; in a plan with the job's. Left out: none. */
+  secrets?: string[];
 }
 
 export interface ArtifactDefinition {

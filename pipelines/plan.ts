@@ -1,5 +1,5 @@
 import { type Fact, resolve } from './expressions.ts';
-import type { BuildFacts, JobDefinition, Pipeline, Plan, PlannedJob } from './model.ts';
+import type { BuildFacts, JobDefinition, Pipeline, Plan, PlannedJob, StepDefinition } from './model.ts';
 import { orderByNeeds } from './order.ts';
 import type { Problem } from './problem.ts';
 import { isSmall } from './variables.ts';
@@ -44,8 +44,14 @@ function planJob(job: JobDefinition, pipeline: Pipeline, facts: BuildFacts): Pla
       env: fill(step.env),
       workingDirectory: step.workingDirectory ?? job.workingDirectory,
       network: step.network ?? job.network,
+      ...secretsOf(job, step),
     })),
   };
+}
+
+function secretsOf(job: JobDefinition, step: StepDefinition): { secrets?: string[] } {
+  const names = new Set([...(job.secrets ?? []), ...(step.secrets ?? [])]);
+  return names.size === 0 ? {} : { secrets: [...names].sort() };
 }
 
 function factValues(facts: BuildFacts, job: string): Record<Fact, string> {

@@ -24,7 +24,6 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   'on.pull_request': section(pullRequest),
   'on.schedule.*': section(schedule),
   'jobs.*': section(job, [
-    'secrets',
     'image',
     'services',
     'matrix',
@@ -38,7 +37,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   ]),
   'jobs.*.artifact': section(artifact),
   'jobs.*.artifacts.*': section(artifact),
-  'jobs.*.steps.*': section(step, ['secrets', 'if', 'continue-on-error']),
+  'jobs.*.steps.*': section(step, ['if', 'continue-on-error']),
   'environments.*': section(environment),
   'environments.*.freeze': section(freezeWindow),
   'environments.*.freeze.*': section(freezeWindow),

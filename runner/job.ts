@@ -111,7 +111,7 @@ export class Job {
         assignment: this.#assignment,
         server,
         file: directory.log,
-        secrets: [...secrets, gitToken],
+        secrets: [...secrets, gitToken, ...Object.values(this.#assignment.secrets)],
         now: () => this.#elapsed(),
         onRefused: (error) => this.abandon((error as Error).message),
         onDiskFault: (error) => this.#stop.abort({ kind: 'broken', why: inWords(error) } satisfies Stop),

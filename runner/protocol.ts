@@ -19,6 +19,7 @@ import type { ProtocolTimes } from './wire.ts';
 
 export {
   FENCE_HEADER,
+  MASKED_FROM_BYTES,
   PROTOCOL_TIMES,
   PROTOCOL_VERSION,
   type ProtocolTimes,
@@ -112,6 +113,8 @@ export interface Assignment {
   /** Everything steps see beyond the job's own env, PATH and HOME: CI, REPRISE_…, SOURCE_DATE_EPOCH, TZ, LANG. */
   env: Record<string, string>;
   inputs: { name: string; fileName: string; sha256: string; size: number }[];
+  /** Values of those secrets that the job's steps name and that it may see. Never logged, never kept on disk. */
+  secrets: Record<string, string>;
   /** Bytes after which a job's log is cut, with a line that says so. */
   logLimit: number;
 }

@@ -1,5 +1,4 @@
-/** Shorter values are never masked: "none" or "abc" would blank out half a log. */
-export const SHORTEST_SECRET = 6;
+import { MASKED_FROM_BYTES as SHORTEST_SECRET } from './wire.ts';
 
 /**
  * The ways in which tools print a value: as it is, each of its lines, escaped for JSON, a shell or an address, in hex, and

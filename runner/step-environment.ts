@@ -16,6 +16,8 @@ export function stepEnvironment(o: {
   job: PlannedJob;
   step: PlannedStep;
   legacy: StepLegacy;
+  /** Values of the job's secrets, of which the step sees those that it names. */
+  secrets: Readonly<Record<string, string>>;
 }): Record<string, string> {
   const ownOfStep = Object.entries(o.step.env).filter(([name, value]) => o.job.env[name] !== value);
   const env: Record<string, string> = {
@@ -26,10 +28,18 @@ export function stepEnvironment(o: {
     ...o.job.env,
     ...o.legacy.env,
     ...Object.fromEntries(ownOfStep),
+    ...secretsOf(o),
     ...STEP_FILE_VARIABLES,
   };
   env['PATH'] = [...o.legacy.path.toReversed(), env['PATH']].join(':');
   return env;
+}
+
+function secretsOf(o: {
+  step: PlannedStep;
+  secrets: Readonly<Record<string, string>>;
+}): Record<string, string> {
+  return Object.fromEntries((o.step.secrets ?? []).map((name) => [name, o.secrets[name] ?? '']));
 }
 
 export const NO_LEGACY: StepLegacy = { env: {}, path: [] };

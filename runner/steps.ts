@@ -37,13 +37,22 @@ export async function runSteps(o: StepsOptions): Promise<Verdict | null> {
   let legacy = NO_LEGACY;
   for (const [index, step] of job.steps.entries()) {
     if (o.signal.aborted) return stopVerdict(o.signal.reason as Stop);
+    const missing = missingSecret(o.assignment, step);
+    if (missing !== null) return fail(o, { index, step, problem: missing });
     const files = join(o.directory.path, `step-${index + 1}`);
     const outcome = await runStep(o, {
       step,
       title: `step ${index + 1} (${step.name})`,
       files,
       readOnly,
-      env: stepEnvironment({ ...o, facts: o.assignment.env, job, step, legacy }),
+      env: stepEnvironment({
+        ...o,
+        facts: o.assignment.env,
+        secrets: o.assignment.secrets,
+        job,
+        step,
+        legacy,
+      }),
       checkout: index === 0 ? checkoutScript({ path: o.path, withInputs: inputs.length > 0 }) : null,
       begin: () => {
         o.record.steps.start(index, o.record.log.mark());
@@ -57,6 +66,16 @@ export async function runSteps(o: StepsOptions): Promise<Verdict | null> {
     legacy = addLegacy(legacy, left);
   }
   return null;
+}
+
+/** A step that names a secret does not begin without it: an empty value would fail later, and worse. */
+function missingSecret({ secrets, project, env }: Assignment, step: PlannedStep): string | null {
+  const missing = (step.secrets ?? []).filter((name) => !Object.hasOwn(secrets, name));
+  if (missing.length === 0) return null;
+  const names = missing.join(', ');
+  return env['REPRISE_PULL_REQUEST'] && Object.keys(secrets).length === 0
+    ? `it needs ${names}, and a fork's pull request sees no secrets`
+    : `it needs ${names}, which project ${project} does not have: an administrator sets it in the project's settings`;
 }
 
 function fail(

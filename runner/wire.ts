@@ -49,3 +49,6 @@ export const paths = {
   input: (attempt: string, sha256: string) => `/api/runner/attempts/${attempt}/inputs/${sha256}`,
   git: (project: string) => `/git/${project}.git`,
 } as const;
+
+/** Shorter values are never masked in logs: "none" or "abc" would blank out half of one. */
+export const MASKED_FROM_BYTES = 6;

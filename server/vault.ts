@@ -20,6 +20,8 @@ const TAG_BYTES = 16;
 export const purposes = {
   webhookSecret: (projectId: string): string => `project/${projectId}/webhook-secret`,
   credential: (projectId: string): string => `project/${projectId}/credential`,
+  secret: (o: { projectId: string; environment: string | null; name: string }): string =>
+    `project/${o.projectId}/environment/${o.environment ?? ''}/secret/${o.name}`,
 } as const;
 
 /**

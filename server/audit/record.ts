@@ -14,6 +14,7 @@ export type AuditAction =
   | `member.${'set' | 'remove'}`
   | `token.${'create' | 'revoke'}`
   | `session.${'create' | 'end' | 'refused'}`
+  | `secret.${'set' | 'remove'}`
   | 'password.change';
 
 /**

@@ -2,10 +2,15 @@ import type { Kysely } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { firstTables } from './migrations/0001-first-tables.ts';
 import { accountsAndAudit } from './migrations/0002-accounts-and-audit.ts';
+import { secrets } from './migrations/0003-secrets.ts';
 import type { Database } from './schema.ts';
 
 /** One number, one change; a released migration is never edited. */
-const MIGRATIONS = { '0001-first-tables': firstTables, '0002-accounts-and-audit': accountsAndAudit };
+const MIGRATIONS = {
+  '0001-first-tables': firstTables,
+  '0002-accounts-and-audit': accountsAndAudit,
+  '0003-secrets': secrets,
+};
 
 /** Brings the database to this program's schema. Throws where it was written by a newer Reprise. */
 export async function migrate(db: Kysely<Database>): Promise<void> {

@@ -21,6 +21,7 @@ export interface Database {
   tokens: TokenTable;
   links: LinkTable;
   audit: AuditTable;
+  secrets: SecretTable;
 }
 
 export interface ProjectTable {
@@ -293,6 +294,22 @@ export interface AuditTable {
   hash: string;
 }
 
+export interface SecretTable {
+  project_id: string;
+  /** Empty: of builds; else of deployments to that environment. */
+  environment: string;
+  /** Also the environment variable that holds it. */
+  name: string;
+  /** Sealed (`server/vault.ts`). */
+  value: string;
+  /** Of an SSH key that was made here, OpenSSH format. */
+  public_key: string | null;
+  /** 0: too short to be masked in logs. */
+  masked: number;
+  updated_by: string;
+  updated_at: number;
+}
+
 export type Project = Selectable<ProjectTable>;
 export type Delivery = Selectable<DeliveryTable>;
 export type Build = Selectable<BuildTable>;
@@ -303,4 +320,5 @@ export type Step = Selectable<StepTable>;
 export type Artifact = Selectable<ArtifactTable>;
 export type Runner = Selectable<RunnerTable>;
 export type User = Selectable<UserTable>;
+export type SecretRow = Selectable<SecretTable>;
 export type AuditRow = Selectable<AuditTable>;

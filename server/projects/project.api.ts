@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { listOf } from '../api.ts';
 
 /** Names of projects, jobs, artifacts and environments. */
-const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
-const NAME_RULE = 'must begin with a-z or 0-9, followed by at most 62 of a-z 0-9 . _ -';
+export const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+export const NAME_RULE = 'must begin with a-z or 0-9, followed by at most 62 of a-z 0-9 . _ -';
 
 const name = z.string().regex(NAME, NAME_RULE);
 const github = z
@@ -39,6 +39,7 @@ export const projectChangeSchema = z.strictObject({
   github: github.nullable().optional(),
   defaultBranch: branch.nullable().optional(),
   credential: credential.optional(),
+  public: z.boolean().optional().describe('Whether anybody may see its badge.'),
 });
 export type ProjectChange = z.infer<typeof projectChangeSchema>;
 

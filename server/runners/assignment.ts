@@ -5,11 +5,12 @@ import { buildUrl } from '../builds/build-url.ts';
 import type { Database } from '../db/schema.ts';
 import { keepRef } from '../git/pin.ts';
 import type { Claimed } from '../queue/claim.ts';
+import { revealSecrets } from '../secrets/secret.store.ts';
 import type { Services } from '../services.ts';
 
 /** Everything that a runner needs to execute an attempt, from the records made when its build was planned. */
 export async function assignmentOf(
-  services: Pick<Services, 'db' | 'config' | 'publicUrl'>,
+  services: Pick<Services, 'db' | 'config' | 'publicUrl' | 'vault'>,
   { attempt, fence, gitToken }: Claimed,
 ): Promise<Assignment> {
   const row = await assignedRow(services.db, attempt);
@@ -31,6 +32,7 @@ export async function assignmentOf(
     sourceDateEpoch: row.commit_time ?? 0,
     env: stepEnvironment(row, buildUrl(services, row.project, row.build)),
     inputs: job.inputs.length === 0 ? [] : await inputsOf(services.db, row.build_id, job.inputs),
+    secrets: await secretsFor(services, row, job),
     logLimit: services.config.logLimit,
   };
 }
@@ -71,6 +73,7 @@ function assignedRow(db: Kysely<Database>, attempt: string) {
       'jobs.name as job',
       'jobs.spec',
       'jobs.build_id',
+      'builds.project_id',
       'builds.number as build',
       'builds.commit_sha',
       'builds.commit_time',
@@ -85,6 +88,18 @@ function assignedRow(db: Kysely<Database>, attempt: string) {
     ])
     .where('attempts.id', '=', attempt)
     .executeTakeFirstOrThrow();
+}
+
+/** Exactly those that the job's steps name; none for a fork's pull request, whoever approved it. */
+async function secretsFor(
+  { db, vault }: Pick<Services, 'db' | 'vault'>,
+  row: AssignedRow,
+  job: PlannedJob,
+): Promise<Record<string, string>> {
+  const pullRequest: { fork: boolean } | null = row.pull_request ? JSON.parse(row.pull_request) : null;
+  if (pullRequest?.fork) return {};
+  const names = [...new Set(job.steps.flatMap(({ secrets = [] }) => secrets))];
+  return revealSecrets(db, vault, { projectId: row.project_id, environment: null, names });
 }
 
 function inputsOf(db: Kysely<Database>, buildId: string, names: readonly string[]) {

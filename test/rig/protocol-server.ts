@@ -123,6 +123,7 @@ export class ProtocolServer implements AsyncDisposable {
         sourceDateEpoch: 1_767_225_600,
         env: { CI: 'true', REPRISE_PROJECT: 'shop', REPRISE_COMMIT: commit },
         inputs: [],
+        secrets: {},
         logLimit: 1024 ** 3,
         ...rest,
       },

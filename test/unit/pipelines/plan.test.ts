@@ -116,3 +116,13 @@ test('planning leaves the pipeline as it was', () => {
   planBuild(pipeline, facts);
   expect(pipeline).toEqual(before);
 });
+
+test('a step has the secrets that it and its job name; where there are none the plan does not speak of them', () => {
+  const { jobs } = planOf(`
+version: 1
+jobs:
+  a: { secrets: B, steps: [{ run: x, secrets: [C, A] }, { run: y }] }
+  b: { steps: [{ run: x }] }`);
+  expect(jobs[0]?.steps.map(({ secrets }) => secrets)).toEqual([['A', 'B', 'C'], ['B']]);
+  expect(JSON.stringify(jobs[1])).not.toContain('secrets');
+});

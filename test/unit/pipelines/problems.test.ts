@@ -76,12 +76,11 @@ describe('keys of the language that this version cannot carry out', () => {
     'priority',
     'submodules',
     'lfs',
-    'secrets',
   ];
   test.each(job)('job: %s', (key) => {
     expectOnly(inJob(`${key}: x`), `4:5: ${key} is not supported by this version of Reprise`);
   });
-  test.each(['if', 'continue-on-error', 'secrets'])('step: %s', (key) => {
+  test.each(['if', 'continue-on-error'])('step: %s', (key) => {
     const text = `version: 1\njobs:\n  a:\n    steps:\n      - run: x\n        ${key}: true`;
     expectOnly(text, `6:9: ${key} is not supported by this version of Reprise`);
   });
@@ -254,7 +253,10 @@ describe('environments', () => {
       inPlace('freeze: [{cron: "0 0 * * *", duration: 1h, to: 2026-12-24T00:00Z}]'),
       '4:14: a freeze must have either from and to',
     ],
-    [inPlace('freeze: {from: 2026-12-24, to: 2026-12-25T00:00Z}'), '4:20: from must be a moment in UTC such as'],
+    [
+      inPlace('freeze: {from: 2026-12-24, to: 2026-12-25T00:00Z}'),
+      '4:20: from must be a moment in UTC such as',
+    ],
     [
       inPlace('freeze: {from: 2026-02-30T00:00Z, to: 2026-12-25T00:00Z}'),
       '4:20: from must be a moment in UTC',
@@ -324,7 +326,10 @@ describe('expressions', () => {
       atTop('env: {A: "${{ github.sha }}"}'),
       'there is no build fact "github.sha"; there are build.project, ',
     ],
-    [atTop('env: {A: "${{ secrets.KEY }}"}'), 'secrets are not supported by this version of Reprise'],
+    [
+      atTop('env: {A: "${{ secrets.KEY }}"}'),
+      'a secret is a variable of the steps that name it: secrets: [KEY]',
+    ],
     [atTop('env: {A: "a ${{ build.commit"}'), '2:13: an expression is one build fact between ${{ and }}'],
     [
       inJob('artifact: {name: a, paths: "${{ build.tag }}"}'),

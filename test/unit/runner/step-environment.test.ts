@@ -12,6 +12,7 @@ const environment = (o: object) =>
     job,
     step: step ?? plannedJob({}, ['true']).steps[0] ?? (null as never),
     legacy: NO_LEGACY,
+    secrets: {},
     ...o,
   });
 
@@ -45,4 +46,11 @@ test('what steps leave adds up', () => {
   const first = { env: { A: '1', B: '1' }, path: ['/a'] };
   const second = { env: { B: '2' }, path: ['/b'] };
   expect(addLegacy(first, second)).toEqual({ env: { A: '1', B: '2' }, path: ['/a', '/b'] });
+});
+
+test('a step sees the secrets that it names, and no other, whatever else is called like them', () => {
+  const [named] = plannedJob({ env: { KEY: 'of the job' } }, [{ secrets: ['KEY'] }]).steps;
+  const env = environment({ step: named, secrets: { KEY: 'value', OTHER: 'not named' } });
+  expect(env['KEY']).toBe('value');
+  expect(env).not.toHaveProperty('OTHER');
 });
