@@ -103,6 +103,8 @@ export const refsSchema = z.object({
     .nullable()
     .describe('Why this is what was last fetched, where the upstream could not be asked.'),
 });
+export type ListedRefs = z.infer<typeof refsSchema>;
+export type ListedRef = ListedRefs['items'][number];
 
 export const commitsSchema = z.object({
   items: z.array(
@@ -122,3 +124,5 @@ export const commitsSchema = z.object({
     .nullable()
     .describe('Why this is what was last fetched, where the upstream could not be asked.'),
 });
+export type ListedCommits = z.infer<typeof commitsSchema>;
+export type ListedCommit = ListedCommits['items'][number];
