@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { withAdminToken } from './admin-token.ts';
 import { artifactRoutes } from './artifacts/artifact.routes.ts';
 import { BlobStore } from './artifacts/blob.store.ts';
+import { auditRoutes } from './audit/audit.routes.ts';
 import { buildRoutes } from './builds/build.routes.ts';
 import { Planner } from './builds/planner.ts';
 import type { ServerConfig } from './config.ts';
@@ -127,6 +128,7 @@ function buildApp(services: Services, authenticate: Authenticate, state: { ready
     ...logRoutes(services),
     ...artifactRoutes(services),
     ...deliveryRoutes(services),
+    ...auditRoutes(services),
     ...aboutRoutes(() => routes, state),
   ];
   const app = express();

@@ -1,4 +1,6 @@
 import { isFinal } from '@reprise/pipelines/status.ts';
+import { recordAudit } from '../audit/record.ts';
+import type { Actor } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { notFound, Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
@@ -13,7 +15,7 @@ import { settle } from './settle.ts';
 export async function approveBuild(
   services: Services,
   project: Project,
-  { number, by }: { number: number; by: string },
+  { number, reason, by }: { number: number; reason: string; by: Actor },
 ): Promise<void> {
   const now = services.now();
   await services.db.transaction().execute(async (trx) => {
@@ -27,11 +29,21 @@ export async function approveBuild(
     }
     await trx
       .updateTable('builds')
-      .set({ approved_by: by, approved_at: now })
+      .set({ approved_by: by.name, approved_at: now })
       .where('id', '=', build.id)
       .execute();
     await settle(trx, build.id, now);
+    await recordAudit(trx, {
+      at: now,
+      by,
+      action: 'build.approve',
+      project: project.name,
+      subject: `${project.name} #${number}`,
+      reason,
+      detail: { commit: build.commit_sha },
+    });
   });
   services.queue.wake();
   announceChanged(services, [{ project: project.name, number }]);
+  services.live.changed('audit');
 }

@@ -20,6 +20,7 @@ const ofBuild = inProject.extend({ number: z.coerce.number().int().positive() })
 const ofJob = ofBuild.extend({ job: z.string() });
 
 const reason = z.string().max(4096).default('');
+const why = z.strictObject({ reason });
 const refName = z.string().min(1).max(1024);
 const asked = z.strictObject({
   ref: refName.describe('A branch, a tag, or a full or shortened object name.'),
@@ -64,7 +65,7 @@ function makingRoutes(services: Services): Route[] {
       async handle({ params, body, caller, signal }) {
         const project = await projectNamed(reader, params.project);
         const { ref, reason, pipeline = null } = body;
-        const wanted = { ref, reason, pipeline, by: caller.name };
+        const wanted = { ref, reason, pipeline, by: caller };
         return oneBuild(services, project, await createBuild(services, project, wanted, signal));
       },
     }),
@@ -74,12 +75,12 @@ function makingRoutes(services: Services): Route[] {
       policy: 'developer',
       summary: 'Builds the same commit again, with the recorded plan and version.',
       params: ofBuild,
-      body: z.strictObject({ reason }),
+      body: why,
       status: 201,
       answer: buildSchema,
       async handle({ params, body, caller }) {
         const project = await projectNamed(reader, params.project);
-        const wanted = { number: params.number, reason: body.reason, by: caller.name };
+        const wanted = { number: params.number, reason: body.reason, by: caller };
         return oneBuild(services, project, await rebuild(services, project, wanted));
       },
     }),
@@ -143,11 +144,12 @@ function changingRoutes(services: Services): Route[] {
       policy: 'developer',
       summary: "Asks for a build's end.",
       params: ofBuild,
+      body: why,
       status: 202,
       answer: buildSchema,
-      async handle({ params, caller }) {
+      async handle({ params, body, caller }) {
         const project = await projectNamed(reader, params.project);
-        await cancelBuild(services, project, { number: params.number, by: caller.name });
+        await cancelBuild(services, project, { number: params.number, ...body, by: caller });
         return oneBuild(services, project, params.number);
       },
     }),
@@ -157,10 +159,11 @@ function changingRoutes(services: Services): Route[] {
       policy: 'developer',
       summary: "Lets a fork's pull request run.",
       params: ofBuild,
+      body: why,
       answer: buildSchema,
-      async handle({ params, caller }) {
+      async handle({ params, body, caller }) {
         const project = await projectNamed(reader, params.project);
-        await approveBuild(services, project, { number: params.number, by: caller.name });
+        await approveBuild(services, project, { number: params.number, ...body, by: caller });
         return oneBuild(services, project, params.number);
       },
     }),
@@ -170,11 +173,12 @@ function changingRoutes(services: Services): Route[] {
       policy: 'developer',
       summary: 'Queues an ended job that did not pass for another attempt.',
       params: ofJob,
+      body: why,
       status: 202,
       answer: buildSchema,
-      async handle({ params }) {
+      async handle({ params, body, caller }) {
         const project = await projectNamed(reader, params.project);
-        await retryJob(services, project, params);
+        await retryJob(services, project, { ...params, ...body, by: caller });
         return oneBuild(services, project, params.number);
       },
     }),

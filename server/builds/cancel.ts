@@ -1,5 +1,7 @@
 import { isFinal } from '@reprise/pipelines/status.ts';
 import type { Transaction } from 'kysely';
+import { recordAudit } from '../audit/record.ts';
+import type { Actor } from '../auth/caller.ts';
 import type { Build, Database, Project } from '../db/schema.ts';
 import { notFound, Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
@@ -14,7 +16,7 @@ import { settle } from './settle.ts';
 export async function cancelBuild(
   services: Services,
   project: Project,
-  { number, by }: { number: number; by: string },
+  { number, reason, by }: { number: number; reason: string; by: Actor },
 ): Promise<void> {
   const now = services.now();
   const runners = await services.db.transaction().execute(async (trx) => {
@@ -27,12 +29,21 @@ export async function cancelBuild(
         `Build ${project.name} #${number} has ended: it ${ENDED[build.status]}.`,
       );
     }
-    if (build.planned_at === null) await cancelUnplanned(trx, build, { by, now });
-    else await cancelJobs(trx, build, { by, now });
+    if (build.planned_at === null) await cancelUnplanned(trx, build, { by: by.name, now });
+    else await cancelJobs(trx, build, { by: by.name, now });
+    await recordAudit(trx, {
+      at: now,
+      by,
+      action: 'build.cancel',
+      project: project.name,
+      subject: `${project.name} #${number}`,
+      reason,
+    });
     return askRunningToEnd(trx, build.id);
   });
   services.queue.notice(...runners);
   announceChanged(services, [{ project: project.name, number }]);
+  services.live.changed('audit');
 }
 
 const ENDED = {

@@ -1,3 +1,5 @@
+import { recordAudit } from '../audit/record.ts';
+import type { Actor } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { MirrorFault } from '../git/fault.ts';
 import { isSha, isShaPrefix } from '../git/names.ts';
@@ -16,7 +18,7 @@ export interface Asked {
   reason: string;
   /** The ref whose pipeline file is used instead of the commit's own; null: the commit's. */
   pipeline: string | null;
-  by: string;
+  by: Actor;
   /** Milliseconds; 30 s unless told. */
   fetchWithinMs?: number;
 }
@@ -37,8 +39,9 @@ export async function createBuild(
   const wanted = await mustResolve(services, project, ref, found);
   if (pipeline !== null) await mustResolve(services, project, pipeline, found);
   const commit = await mirrors.commit(project, wanted.sha);
-  const number = await db.transaction().execute((trx) =>
-    insertBuild(
+  const now = services.now();
+  const number = await db.transaction().execute(async (trx) => {
+    const made = await insertBuild(
       trx,
       project.id,
       {
@@ -51,17 +54,28 @@ export async function createBuild(
         author_name: commit.authorName,
         author_email: commit.authorEmail,
         trigger_kind: 'manual',
-        trigger_by: by,
+        trigger_by: by.name,
         trigger_reason: reason,
         delivery_id: null,
         changed_paths: null,
         needs_approval: 0,
         pipeline_ref: pipeline,
       },
-      services.now(),
-    ),
-  );
+      now,
+    );
+    await recordAudit(trx, {
+      at: now,
+      by,
+      action: 'build.create',
+      project: project.name,
+      subject: `${project.name} #${made}`,
+      reason,
+      detail: { ref, commit: wanted.sha, ...(pipeline !== null && { pipeline }) },
+    });
+    return made;
+  });
   announceNew(services, [{ project: project.name, number }]);
+  services.live.changed('audit');
   return number;
 }
 

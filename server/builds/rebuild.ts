@@ -1,3 +1,5 @@
+import { recordAudit } from '../audit/record.ts';
+import type { Actor } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { notFound, Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
@@ -13,8 +15,9 @@ import { insertBuild } from './new-build.ts';
 export async function rebuild(
   services: Services,
   project: Project,
-  { number, reason, by }: { number: number; reason: string; by: string },
+  { number, reason, by }: { number: number; reason: string; by: Actor },
 ): Promise<number> {
+  const now = services.now();
   const made = await services.db.transaction().execute(async (trx) => {
     const old = await wholeBuild(trx, project.id, number);
     if (!old) throw notFound(`Build ${project.name} #${number}`);
@@ -22,7 +25,7 @@ export async function rebuild(
       const wait = 'is not planned yet: there is nothing to repeat. Try again when it is.';
       throw new Refusal(409, 'conflict', `Build ${project.name} #${number} ${wait}`);
     }
-    return insertBuild(
+    const made = await insertBuild(
       trx,
       project.id,
       {
@@ -35,7 +38,7 @@ export async function rebuild(
         author_name: old.author_name,
         author_email: old.author_email,
         trigger_kind: 'rebuild',
-        trigger_by: by,
+        trigger_by: by.name,
         trigger_reason: reason,
         delivery_id: null,
         changed_paths: null,
@@ -51,9 +54,20 @@ export async function rebuild(
         approved_by: old.approved_by,
         approved_at: old.approved_at,
       },
-      services.now(),
+      now,
     );
+    await recordAudit(trx, {
+      at: now,
+      by,
+      action: 'build.rebuild',
+      project: project.name,
+      subject: `${project.name} #${made}`,
+      reason,
+      detail: { rebuildOf: number },
+    });
+    return made;
   });
   announceNew(services, [{ project: project.name, number: made }]);
+  services.live.changed('audit');
   return made;
 }

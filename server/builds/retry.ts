@@ -1,6 +1,8 @@
 import type { PlannedJob } from '@reprise/pipelines/model.ts';
 import { isFinal } from '@reprise/pipelines/status.ts';
 import type { Transaction } from 'kysely';
+import { recordAudit } from '../audit/record.ts';
+import type { Actor } from '../auth/caller.ts';
 import type { Database, Job, Project } from '../db/schema.ts';
 import { notFound, Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
@@ -15,7 +17,7 @@ import { settle } from './settle.ts';
 export async function retryJob(
   services: Services,
   project: Project,
-  { number, job: name }: { number: number; job: string },
+  { number, job: name, reason, by }: { number: number; job: string; reason: string; by: Actor },
 ): Promise<void> {
   const now = services.now();
   await services.db.transaction().execute(async (trx) => {
@@ -34,9 +36,19 @@ export async function retryJob(
     for (const again of [job, ...waitingFor(job, jobs)]) await queueAgain(trx, again, now);
     await trx.updateTable('builds').set({ cancelled_by: null }).where('id', '=', build.id).execute();
     await settle(trx, build.id, now);
+    await recordAudit(trx, {
+      at: now,
+      by,
+      action: 'job.retry',
+      project: project.name,
+      subject: `${project.name} #${number}, job ${name}`,
+      reason,
+      detail: { attempts: job.attempt, status: job.status },
+    });
   });
   services.queue.wake();
   announceChanged(services, [{ project: project.name, number }]);
+  services.live.changed('audit');
 }
 
 function whyNotAgain(job: Job, jobs: readonly Job[]): string | null {

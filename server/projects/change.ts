@@ -1,3 +1,5 @@
+import { recordAudit } from '../audit/record.ts';
+import type { Actor } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { githubName } from '../git/clone-url.ts';
 import type { Services } from '../services.ts';
@@ -14,6 +16,7 @@ export async function changeProject(
   services: Services,
   project: Project,
   given: ProjectChange,
+  by: Actor,
 ): Promise<Project> {
   const url = checkCloneUrl(given.cloneUrl ?? project.clone_url, services.config.gitProtocols);
   checkBranch(given.defaultBranch);
@@ -23,19 +26,55 @@ export async function changeProject(
     clone_url: given.cloneUrl ?? project.clone_url,
     github: given.github === undefined ? github : given.github,
     default_branch: given.defaultBranch === undefined ? project.default_branch : given.defaultBranch,
+    public: given.public === undefined ? project.public : Number(given.public),
     ...(given.credential ? sealCredential(services.vault, project, given.credential) : {}),
   };
-  await services.db.updateTable('projects').set(changed).where('id', '=', project.id).execute();
-  services.live.changed('projects', `project:${project.name}`);
   const after = { ...project, ...changed };
+  const detail = whatChanged(project, after);
+  if (Object.keys(detail).length === 0) return project;
+  await services.db.transaction().execute(async (trx) => {
+    await trx.updateTable('projects').set(changed).where('id', '=', project.id).execute();
+    await recordAudit(trx, {
+      at: services.now(),
+      by,
+      action: 'project.change',
+      project: project.name,
+      subject: project.name,
+      detail,
+    });
+  });
+  services.live.changed('projects', `project:${project.name}`, 'audit');
   if (given.cloneUrl !== undefined || given.credential) fetchInBackground(services, after);
   return after;
 }
 
+/** Each changed setting as `{from, to}`. Of a credential its kind: a new token in the place of another is a change, too. */
+function whatChanged(before: Project, after: Project): Record<string, { from: unknown; to: unknown }> {
+  const settings = {
+    cloneUrl: [before.clone_url, after.clone_url],
+    github: [before.github, after.github],
+    defaultBranch: [before.default_branch, after.default_branch],
+    public: [before.public === 1, after.public === 1],
+  };
+  const changes = Object.entries(settings).filter(([, [from, to]]) => from !== to);
+  if (before.credential !== after.credential)
+    changes.push(['credential', [before.credential_kind, after.credential_kind]]);
+  return Object.fromEntries(changes.map(([name, [from, to]]) => [name, { from, to }]));
+}
+
 /** Gives the project's webhook a new secret; deliveries signed with the old one are refused from now on. */
-export async function rotateWebhookSecret({ db, vault }: Services, project: Project): Promise<string> {
+export async function rotateWebhookSecret(
+  { db, vault, live, now }: Services,
+  project: Project,
+  by: Actor,
+): Promise<string> {
   const secret = newWebhookSecret();
   const sealed = vault.seal(secret, purposes.webhookSecret(project.id));
-  await db.updateTable('projects').set({ webhook_secret: sealed }).where('id', '=', project.id).execute();
+  await db.transaction().execute(async (trx) => {
+    await trx.updateTable('projects').set({ webhook_secret: sealed }).where('id', '=', project.id).execute();
+    const { name } = project;
+    await recordAudit(trx, { at: now(), by, action: 'project.rotate-secret', project: name, subject: name });
+  });
+  live.changed('audit');
   return secret;
 }

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { recordAudit } from '../audit/record.ts';
+import type { Actor } from '../auth/caller.ts';
 import { newId } from '../db/id.ts';
 import type { Project } from '../db/schema.ts';
 import { type CloneUrl, githubName, parseCloneUrl } from '../git/clone-url.ts';
@@ -17,6 +19,7 @@ import { isNameTaken } from './project.store.ts';
 export async function createProject(
   services: Services,
   given: NewProject,
+  by: Actor,
 ): Promise<{ project: Project; secret: string }> {
   const { vault, db } = services;
   const url = checkCloneUrl(given.cloneUrl, services.config.gitProtocols);
@@ -38,12 +41,23 @@ export async function createProject(
     public: 0,
   };
   try {
-    await db.insertInto('projects').values(project).execute();
+    await db.transaction().execute(async (trx) => {
+      await trx.insertInto('projects').values(project).execute();
+      const { clone_url: cloneUrl, github, default_branch: defaultBranch } = project;
+      await recordAudit(trx, {
+        at: project.created_at,
+        by,
+        action: 'project.create',
+        project: project.name,
+        subject: project.name,
+        detail: { cloneUrl, github, defaultBranch, credential: credential.kind },
+      });
+    });
   } catch (error) {
     if (!isNameTaken(error)) throw error;
     throw new Refusal(409, 'name-taken', `There is a project ${given.name} already. Choose another name.`);
   }
-  services.live.changed('projects', `project:${project.name}`);
+  services.live.changed('projects', `project:${project.name}`, 'audit');
   fetchInBackground(services, project);
   return { project, secret };
 }

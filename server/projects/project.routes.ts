@@ -26,8 +26,8 @@ export function projectRoutes(services: Services): Route[] {
       body: newProjectSchema,
       status: 201,
       answer: projectSchema,
-      async handle({ body }) {
-        const { project, secret } = await createProject(services, body);
+      async handle({ body, caller }) {
+        const { project, secret } = await createProject(services, body, caller);
         return viewProject(services, project, secret);
       },
     }),
@@ -64,8 +64,8 @@ export function projectRoutes(services: Services): Route[] {
       params,
       body: projectChangeSchema,
       answer: projectSchema,
-      async handle({ params: { project }, body }) {
-        return viewProject(services, await changeProject(services, await named(project), body));
+      async handle({ params: { project }, body, caller }) {
+        return viewProject(services, await changeProject(services, await named(project), body, caller));
       },
     }),
     route({
@@ -74,8 +74,8 @@ export function projectRoutes(services: Services): Route[] {
       policy: 'admin',
       summary: 'Removes a project with its builds and logs; refused while one of its builds runs.',
       params,
-      async handle({ params: { project } }) {
-        await removeProject(services, await named(project));
+      async handle({ params: { project }, caller }) {
+        await removeProject(services, await named(project), caller);
       },
     }),
     route({
@@ -85,9 +85,9 @@ export function projectRoutes(services: Services): Route[] {
       summary: 'Gives the webhook a new secret, shown this once; the old one is refused from now on.',
       params,
       answer: projectSchema,
-      async handle({ params: { project } }) {
+      async handle({ params: { project }, caller }) {
         const held = await named(project);
-        return viewProject(services, held, await rotateWebhookSecret(services, held));
+        return viewProject(services, held, await rotateWebhookSecret(services, held, caller));
       },
     }),
     ...historyRoutes(services),

@@ -1,3 +1,5 @@
+import { recordAudit } from '../audit/record.ts';
+import type { Actor } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
@@ -8,8 +10,9 @@ import { attemptsOfProject, countUnended } from './project.store.ts';
  * bytes stay: they are stored by digest, and another project may have the same.
  */
 export async function removeProject(
-  { db, mirrors, logs, live, log }: Services,
+  { db, mirrors, logs, live, log, now }: Services,
   project: Project,
+  by: Actor,
 ): Promise<void> {
   const attempts = await db.transaction().execute(async (trx) => {
     const unended = await countUnended(trx, project.id);
@@ -21,9 +24,11 @@ export async function removeProject(
       );
     const attempts = await attemptsOfProject(trx, project.id);
     await trx.deleteFrom('projects').where('id', '=', project.id).execute();
+    const { name } = project;
+    await recordAudit(trx, { at: now(), by, action: 'project.remove', project: name, subject: name });
     return attempts;
   });
-  live.changed('projects', `project:${project.name}`, 'deliveries');
+  live.changed('projects', `project:${project.name}`, 'deliveries', 'audit');
   // The records are gone, so nothing leads to these files any more: a failure leaves waste, not a wrong answer.
   const removed = await Promise.allSettled([
     mirrors.remove(project),

@@ -1,3 +1,4 @@
+/** Shapes of runners as people see them. Instants are ISO 8601 in UTC. */
 import { z } from 'zod';
 
 export const name = z
@@ -27,7 +28,13 @@ export const runnerBody = z
     lastSeenAt: z.string().nullable(),
   })
   .meta({ id: 'Runner' });
+export type RunnerAnswer = z.infer<typeof runnerBody>;
 
 export const runnerList = z.object({ items: z.array(runnerBody), next: z.null() });
 
-export const addedRunner = z.object({ name: z.string(), labels: z.array(z.string()), token: z.string() });
+export const addedRunner = z.object({
+  name: z.string(),
+  labels: z.array(z.string()),
+  token: z.string().describe('Shown this once.'),
+});
+export type AddedRunner = z.infer<typeof addedRunner>;

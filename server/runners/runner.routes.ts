@@ -1,19 +1,27 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { newId, newToken } from '../db/id.ts';
+import { iso } from '../api.ts';
 import { notFound, Refusal } from '../http/refusal.ts';
 import { type Route, route } from '../http/route.ts';
 import type { Services } from '../services.ts';
-import { EMBEDDED } from './embedded.ts';
+import { addRunner } from './add.ts';
+import { drainRunner } from './drain.ts';
 import { removeRunner } from './remove.ts';
-import { addedRunner, name, newRunner, runnerBody, runnerChange, runnerList } from './runner.api.ts';
+import {
+  addedRunner,
+  name,
+  newRunner,
+  type RunnerAnswer,
+  runnerBody,
+  runnerChange,
+  runnerList,
+} from './runner.api.ts';
 import { findRunner, type RunnerState, runnerStates } from './runner.store.ts';
 
 const byName = z.object({ name });
 
 /** What people do with runners: see, add, drain, remove. */
 export function runnerRoutes(services: Services): Route[] {
-  const { db, live, queue } = services;
+  const { db } = services;
   return [
     route({
       method: 'get',
@@ -31,7 +39,7 @@ export function runnerRoutes(services: Services): Route[] {
       body: newRunner,
       status: 201,
       answer: addedRunner,
-      handle: ({ body }) => addRunner(services, body),
+      handle: ({ body, caller }) => addRunner(services, body, caller),
     }),
     route({
       method: 'patch',
@@ -41,15 +49,8 @@ export function runnerRoutes(services: Services): Route[] {
       params: byName,
       body: runnerChange,
       answer: runnerBody,
-      async handle({ params, body }) {
-        const { numUpdatedRows } = await db
-          .updateTable('runners')
-          .set({ draining: body.draining ? 1 : 0 })
-          .where('name', '=', params.name)
-          .executeTakeFirst();
-        if (numUpdatedRows === 0n) throw notFound(`Runner ${params.name}`);
-        queue.wake();
-        live.changed('runners', 'queue');
+      async handle({ params, body, caller }) {
+        await drainRunner(services, params.name, { ...body, by: caller });
         const state = (await runnerStates({ ...services, reader: db })).find(
           ({ runner }) => runner.name === params.name,
         );
@@ -62,7 +63,7 @@ export function runnerRoutes(services: Services): Route[] {
       policy: 'admin',
       summary: 'Removes a runner at once: its token ends, and what it executes is tried again elsewhere.',
       params: byName,
-      async handle({ params }) {
+      async handle({ params, caller }) {
         const runner = await findRunner(db, params.name);
         if (!runner) throw notFound(`Runner ${params.name}`);
         if (runner.embedded) {
@@ -72,44 +73,13 @@ export function runnerRoutes(services: Services): Route[] {
             'The embedded runner is started by the server: drain it, or set REPRISE_EMBEDDED_RUNNERS=0.',
           );
         }
-        await removeRunner(services, runner);
+        await removeRunner(services, runner, caller);
       },
     }),
   ];
 }
 
-async function addRunner(
-  { db, live, now }: Services,
-  given: z.output<typeof newRunner>,
-): Promise<z.infer<typeof addedRunner>> {
-  const token = newToken('rpr');
-  const labels = [...new Set(given.labels)].sort();
-  const taken = new Refusal(
-    409,
-    'name-taken',
-    `There is a runner ${given.name} already: choose another name.`,
-  );
-  if (given.name === EMBEDDED) throw taken;
-  const added = await db
-    .insertInto('runners')
-    .values({
-      id: newId(),
-      name: given.name,
-      labels: JSON.stringify(labels),
-      token_hash: createHash('sha256').update(token).digest('hex'),
-      embedded: 0,
-      draining: 0,
-      capacity: 1,
-      created_at: now(),
-    })
-    .onConflict((oc) => oc.column('name').doNothing())
-    .executeTakeFirst();
-  if (added.numInsertedOrUpdatedRows === 0n) throw taken;
-  live.changed('runners', 'queue');
-  return { name: given.name, labels, token };
-}
-
-function asJson({ runner, labels, connected, running }: RunnerState): z.infer<typeof runnerBody> {
+function asJson({ runner, labels, connected, running }: RunnerState): RunnerAnswer {
   return {
     name: runner.name,
     labels,
@@ -121,7 +91,7 @@ function asJson({ runner, labels, connected, running }: RunnerState): z.infer<ty
     version: runner.version,
     sandbox: runner.sandbox,
     toolchain: runner.toolchain ? JSON.parse(runner.toolchain).tools : {},
-    createdAt: new Date(runner.created_at).toISOString(),
-    lastSeenAt: runner.last_seen_at === null ? null : new Date(runner.last_seen_at).toISOString(),
+    createdAt: iso(runner.created_at),
+    lastSeenAt: iso(runner.last_seen_at),
   };
 }

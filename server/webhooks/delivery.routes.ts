@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { type Delivery, deliverySchema, iso, listOf, page } from '../api.ts';
-import { announceNew } from '../builds/announce.ts';
 import type { Delivery as DeliveryRow } from '../db/schema.ts';
 import { type Route, route } from '../http/route.ts';
 import type { Services } from '../services.ts';
@@ -31,16 +30,14 @@ export function deliveryRoutes(services: Services): Route[] {
     route({
       method: 'post',
       path: '/api/deliveries/:id/redeliver',
-      policy: 'developer',
-      summary: 'Builds what a recorded delivery asked for again.',
+      policy: 'signed-in',
+      summary: 'Builds what a recorded delivery asked for again, in the projects where the caller may.',
       params: z.object({ id: z.string() }),
+      body: z.strictObject({ reason: z.string().max(4096).default('') }),
       status: 202,
       answer: redelivered,
-      async handle({ params: { id }, caller }) {
-        const builds = await redeliver(services.db, id, { by: caller.name, now: services.now() });
-        services.live.changed('deliveries');
-        announceNew(services, builds);
-        return { delivery: id, builds };
+      async handle({ params: { id }, body, caller }) {
+        return { delivery: id, builds: await redeliver(services, id, { ...body, by: caller }) };
       },
     }),
   ];

@@ -46,7 +46,7 @@ describe('cancelling', () => {
     const answer = await server.admin('POST', `${path}/cancel`);
     expect(answer).toMatchObject({
       status: 202,
-      body: { status: 'cancelled', why: 'cancelled by admin', finishedAt: expect.any(String) },
+      body: { status: 'cancelled', why: 'cancelled by operator', finishedAt: expect.any(String) },
     });
     expect(new Set(Object.values(statuses(answer.body)))).toEqual(new Set(['cancelled']));
     expect(await server.admin('POST', `${path}/cancel`)).toMatchObject({
@@ -65,7 +65,7 @@ describe('cancelling', () => {
     expect((await standing).body.cancel).toEqual([work.attempt]);
     await runner.finish(work, { status: 'cancelled' });
     const ended = await server.until(project.name, number, ({ finishedAt }) => finishedAt !== null);
-    expect(ended).toMatchObject({ status: 'cancelled', why: 'cancelled by admin' });
+    expect(ended).toMatchObject({ status: 'cancelled', why: 'cancelled by operator' });
   });
 
   test('a build that is not planned yet keeps it from being planned', async () => {
@@ -170,7 +170,7 @@ describe('a rebuild', () => {
         rebuildOf: before.number,
         commit: before.commit,
         version: before.version,
-        trigger: { kind: 'rebuild', by: 'admin', reason: 'same again?' },
+        trigger: { kind: 'rebuild', by: 'operator', reason: 'same again?' },
       },
     });
     const again = await server.planned(project.name, asked.body.number);

@@ -41,7 +41,7 @@ describe('a build can be asked for', () => {
         commit: shop.head,
         message: 'First',
         author: { name: 'Ada Example', email: 'ada@example.test' },
-        trigger: { kind: 'manual', by: 'admin', reason: 'because' },
+        trigger: { kind: 'manual', by: 'operator', reason: 'because' },
         rebuildOf: null,
       });
       expect((await server.planned('shop', body.number)).jobs).toHaveLength(1);
@@ -110,7 +110,13 @@ describe('asking for a build is refused', () => {
     const cloneUrl = `http://127.0.0.1:${port}/silent.git`;
     await server.admin('POST', '/api/projects', { name: 'silent', cloneUrl });
     const project = await projectNamed(server.services.db, 'silent');
-    const wanted = { ref: 'main', reason: '', pipeline: null, by: 'ada', fetchWithinMs: 100 };
+    const wanted = {
+      ref: 'main',
+      reason: '',
+      pipeline: null,
+      by: { name: 'ada', via: '' },
+      fetchWithinMs: 100,
+    };
     const asked = createBuild(server.services, project, wanted, new AbortController().signal);
     await expect(asked).rejects.toMatchObject({ status: 504, code: 'fetch-timed-out' });
     silent.closeAllConnections();

@@ -180,7 +180,7 @@ describe('a pipeline file', () => {
     expect(build).toMatchObject({
       commit: two.head,
       pipelineFrom: `branch next (${next.slice(0, 12)})`,
-      trigger: { kind: 'manual', by: 'admin', reason: 'to see' },
+      trigger: { kind: 'manual', by: 'operator', reason: 'to see' },
     });
     expect(build.jobs.map(({ name }) => name)).toEqual(['test', 'publish']);
   });
@@ -290,7 +290,7 @@ describe("a fork's pull request", () => {
       body: { status: 'queued', jobs: [{ status: 'queued' }, {}] },
     });
     const twice = await server.admin('POST', '/api/projects/open/builds/1/approve');
-    expect(twice).toMatchObject({ status: 409, body: { detail: 'Build open #1 was approved by admin.' } });
+    expect(twice).toMatchObject({ status: 409, body: { detail: 'Build open #1 was approved by operator.' } });
     const again = await server.admin('POST', '/api/projects/open/builds/1/rebuild', {});
     expect((await server.planned('open', again.body.number)).status).toBe('queued');
   });

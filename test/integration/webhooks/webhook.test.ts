@@ -382,7 +382,7 @@ describe('the list of deliveries', () => {
     expect(build.number).toBeGreaterThan(first.builds[0].number);
     expect(await server.build('shop', build.number)).toMatchObject({
       commit: after,
-      trigger: { kind: 'push', by: 'ada', reason: 'delivered again by admin' },
+      trigger: { kind: 'push', by: 'ada', reason: 'delivered again by operator' },
     });
     expect((await push({ guid, after })).body.builds).toEqual([...first.builds, build]);
   });
