@@ -15,7 +15,7 @@ export interface Filters {
 }
 
 /** What the address asks for; what is none of the choices is left out, as if it had not been asked. */
-export function filtersOf(search: URLSearchParams): Filters {
+export function filtersOf(search: Pick<URLSearchParams, 'get'>): Filters {
   const given = (name: string) => search.get(name)?.trim() ?? '';
   const status = given('status');
   const trigger = given('trigger');
