@@ -15,6 +15,8 @@ export interface ServerConfig {
   /** null: the key file beside the data. */
   secretKey: Secret | null;
   githubWebhookSecret: Secret | null;
+  /** "Sign in with GitHub"; null: not offered. */
+  github: GithubSignIn | null;
   gitProtocols: readonly string[];
   /** Jobs the embedded runner takes at once; 0: no embedded runner. */
   embeddedRunners: number;
@@ -24,6 +26,14 @@ export interface ServerConfig {
   /** The least important message of the operator's log that is written. */
   logLevel: string;
   times: ProtocolTimes;
+}
+
+/** GitHub (or a GitHub Enterprise server) as the place where people sign in. Addresses without a trailing slash. */
+export interface GithubSignIn {
+  clientId: string;
+  clientSecret: Secret;
+  url: string;
+  apiUrl: string;
 }
 
 export type Parsed<Config> =
@@ -37,13 +47,7 @@ const GIB = 1024 ** 3;
 const OTHER_ENGINES = ['DATABASE_URL', 'REDIS_URL', 'STORAGE_URL'];
 
 /** Settings of capabilities that this version does not have yet: said so at start-up, and not read. */
-const RESERVED = [
-  'REPRISE_RUNNER_REGISTRATION',
-  'REPRISE_LOCAL_DEPLOY_ROOT',
-  'REPRISE_GITHUB_TOKEN',
-  'REPRISE_GITHUB_CLIENT_ID',
-  'REPRISE_GITHUB_CLIENT_SECRET',
-];
+const RESERVED = ['REPRISE_RUNNER_REGISTRATION', 'REPRISE_LOCAL_DEPLOY_ROOT', 'REPRISE_GITHUB_TOKEN'];
 
 const KNOWN = [
   'REPRISE_HOST',
@@ -53,6 +57,9 @@ const KNOWN = [
   'REPRISE_ADMIN_TOKEN',
   'REPRISE_SECRET_KEY',
   'REPRISE_GITHUB_WEBHOOK_SECRET',
+  'REPRISE_GITHUB_CLIENT_ID',
+  'REPRISE_GITHUB_CLIENT_SECRET',
+  'REPRISE_GITHUB_URL',
   'REPRISE_GIT_PROTOCOLS',
   'REPRISE_EMBEDDED_RUNNERS',
   'REPRISE_TRUST_PROXY',
@@ -104,6 +111,14 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     adminToken: secret('REPRISE_ADMIN_TOKEN', 32),
     secretKey: secret('REPRISE_SECRET_KEY', 32),
     githubWebhookSecret: secret('REPRISE_GITHUB_WEBHOOK_SECRET', 16),
+    github: githubSignIn(
+      {
+        clientId: text('REPRISE_GITHUB_CLIENT_ID'),
+        clientSecret: secret('REPRISE_GITHUB_CLIENT_SECRET', 1),
+        url: text('REPRISE_GITHUB_URL'),
+      },
+      problems,
+    ),
     gitProtocols: gitProtocols(text('REPRISE_GIT_PROTOCOLS'), problems),
     embeddedRunners: whole('REPRISE_EMBEDDED_RUNNERS', 2, 0, 64),
     trustProxy: text('REPRISE_TRUST_PROXY'),
@@ -138,6 +153,34 @@ function publicAddress(value: string | null, problems: string[]): string | null 
   }
   problems.push(`REPRISE_URL must be an address such as https://ci.example.com, not "${value}".`);
   return null;
+}
+
+function githubSignIn(
+  given: { clientId: string | null; clientSecret: Secret | null; url: string | null },
+  problems: string[],
+): GithubSignIn | null {
+  const { clientId, clientSecret } = given;
+  const url = githubAddress(given.url, problems);
+  if (clientId !== null && clientSecret !== null) {
+    const apiUrl = url === GITHUB ? 'https://api.github.com' : `${url}/api/v3`;
+    return { clientId, clientSecret, url, apiUrl };
+  }
+  if (clientId !== null || clientSecret !== null)
+    problems.push('REPRISE_GITHUB_CLIENT_ID and REPRISE_GITHUB_CLIENT_SECRET are needed together.');
+  return null;
+}
+
+const GITHUB = 'https://github.com';
+
+/** The client's secret and people's tokens go there: over TLS, or on this machine. */
+function githubAddress(value: string | null, problems: string[]): string {
+  if (value === null) return GITHUB;
+  const url = URL.canParse(value) ? new URL(value) : null;
+  const isPrivate =
+    url?.protocol === 'https:' || /^http:\/\/(localhost|127\.[\d.]+|\[::1\])(:|\/|$)/.test(value);
+  if (url && isPrivate && !url.username && !url.search && !url.hash) return url.href.replace(/\/+$/, '');
+  problems.push(`REPRISE_GITHUB_URL must be an https address such as ${GITHUB}, not "${value}".`);
+  return GITHUB;
 }
 
 function gitProtocols(value: string | null, problems: string[]): string[] {

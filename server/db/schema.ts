@@ -235,6 +235,8 @@ export interface UserTable {
 
 export interface MembershipTable {
   user_id: string;
+  /** GitHub's number of that account, kept when it first signs in: a login can change hands. */
+  github_id: number | null;
   project_id: string;
   role: Role;
 }

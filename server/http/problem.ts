@@ -35,6 +35,7 @@ export const answerUnknownPath: RequestHandler = (request) => {
 
 export function sendProblem(response: Response, refusal: Refusal): void {
   const { status, code, message, extra } = refusal;
+  if (typeof extra['retryAfter'] === 'number') response.set('Retry-After', String(extra['retryAfter']));
   if (status === 401 && !response.hasHeader('WWW-Authenticate')) response.set('WWW-Authenticate', 'Bearer');
   response
     .status(status)
@@ -84,6 +85,7 @@ const TITLES: Record<number, string> = {
   404: 'Not Found',
   405: 'Method Not Allowed',
   409: 'Conflict',
+  410: 'Gone',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   416: 'Range Not Satisfiable',

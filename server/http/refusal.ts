@@ -2,6 +2,9 @@
 export type RefusalCode =
   | 'bad-request'
   | 'unauthenticated'
+  | 'wrong-password'
+  | 'tls-required'
+  | 'link-gone'
   | 'forbidden'
   | 'not-found'
   | 'method-not-allowed'

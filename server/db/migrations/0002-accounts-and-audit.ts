@@ -10,6 +10,7 @@ export const accountsAndAudit: Migration = {
       .addColumn('name', 'text', (c) => c.notNull())
       .addColumn('password', 'text')
       .addColumn('github', 'text')
+      .addColumn('github_id', 'bigint')
       .addColumn('role', 'text')
       .addColumn('disabled', 'integer', (c) => c.notNull())
       .addColumn('created_at', 'bigint', (c) => c.notNull())
