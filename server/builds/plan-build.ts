@@ -22,8 +22,8 @@ export type Planning =
 
 type Needed = Pick<Services, 'mirrors' | 'publicUrl'>;
 
-/** More than this was not written by a person. */
-const LARGEST_FILE = 1024 ** 2;
+/** Bytes of a pipeline file: more was not written by a person. */
+export const LARGEST_FILE = 1024 ** 2;
 
 /**
  * Finds out what a build consists of: brings its commit into the mirror and pins it, reads the pipeline file at that commit

@@ -40,21 +40,21 @@ export async function listRefs(git: Git, o: { query: string; limit: number }): P
 }
 
 /**
- * Commits that lead to `ref`, newest first; with `query` those whose subject or author contains it (without case) or whose
- * object name begins with it, a commit that no branch leads to any more included. null: `ref` names nothing. `before` is
- * the `next` of the page before: it holds the first page's commit, so that new commits shift nothing.
+ * Commits that lead to `ref`, or where that is null to any branch or tag, newest first; with `query` those whose subject or
+ * author contains it (without case) or whose object name begins with it, a commit that no branch leads to any more included.
+ * null: `ref` names nothing. `before` is the `next` of the page before: it holds where the first page began, so that new
+ * commits shift nothing.
  */
 export async function listCommits(
   git: Git,
-  o: { ref: string; query: string; before: string | null; limit: number },
+  o: { ref: string | null; query: string; before: string | null; limit: number },
 ): Promise<{ items: ListedCommit[]; next: string | null } | null> {
-  const [, cursorSha, cursorSkip] = /^([0-9a-f]{40})\.(\d{1,9})$/.exec(o.before ?? '') ?? [];
-  const start = cursorSha ?? (await resolve(git, o.ref))?.sha;
-  if (!start) return null;
-  const skip = Number(cursorSkip ?? 0);
+  const { start, skip } = readCursor(o.before) ?? { start: await startOf(git, o.ref), skip: 0 };
+  if (start === null) return null;
   const query = o.query.trim().toLowerCase();
   const most = query === '' ? o.limit + 1 : SCANNED;
-  const result = await git(['log', `--skip=${skip}`, `--max-count=${most}`, LOG_FORMAT, start, '--']);
+  const args = ['log', `--skip=${skip}`, `--max-count=${most}`, LOG_FORMAT, ...walk(start)];
+  const result = await git(args);
   if (result.code !== 0) return /bad (object|revision)/.test(result.stderr) ? null : fail(result);
   const scanned = result.stdout.toString().split('\n').filter(Boolean).map(parseLine);
   if (query === '') {
@@ -70,6 +70,24 @@ export async function listCommits(
   }
   const more = passed < scanned.length || scanned.length === most;
   return { items, next: more ? `${start}.${skip + passed}` : null };
+}
+
+/** Where a list begins: a commit, or every branch and tag as of a time (`all-` and seconds since 1970). */
+async function startOf(git: Git, ref: string | null): Promise<string | null> {
+  if (ref !== null) return (await resolve(git, ref))?.sha ?? null;
+  const newest = await read(git, ['log', '--branches', '--tags', '--max-count=1', '--format=%ct']);
+  const time = newest.toString().trim();
+  return time === '' ? null : `all-${time}`;
+}
+
+function readCursor(before: string | null): { start: string; skip: number } | null {
+  const [, start, skip] = /^([0-9a-f]{40}|all-\d{1,12})\.(\d{1,9})$/.exec(before ?? '') ?? [];
+  return start === undefined ? null : { start, skip: Number(skip) };
+}
+
+function walk(start: string): string[] {
+  const [, until] = /^all-(\d+)$/.exec(start) ?? [];
+  return until === undefined ? [start, '--'] : ['--branches', '--tags', `--until=${until}`, '--'];
 }
 
 const LOG_FORMAT = '--format=%H%x00%ct%x00%an%x00%s';

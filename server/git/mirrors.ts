@@ -203,10 +203,10 @@ export class Mirrors {
     return (await this.#read(project, (git) => listRefs(git, o))) ?? [];
   }
 
-  /** Commits that lead to `ref`, newest first; see `listCommits`. null: `ref` names nothing. */
+  /** Commits that lead to `ref`, or where that is null to any branch or tag, newest first; see `listCommits`. null: `ref` names nothing. */
   async commits(
     project: Project,
-    o: { ref: string; query: string; before: string | null; limit: number },
+    o: { ref: string | null; query: string; before: string | null; limit: number },
   ): Promise<{ items: ListedCommit[]; next: string | null } | null> {
     return (await this.#read(project, (git) => listCommits(git, o))) ?? null;
   }

@@ -30,7 +30,7 @@ export function historyRoutes(services: Services): Route[] {
       method: 'get',
       path: '/api/projects/:project/refs',
       policy: 'viewer',
-      summary: 'Branches and tags, newest first.',
+      summary: 'Branches and tags, newest first, with the builds of their commits.',
       params,
       query: z.object({ query, limit }),
       answer: refsSchema,
@@ -38,7 +38,14 @@ export function historyRoutes(services: Services): Route[] {
         const project = await projectNamed(reader, name);
         const stale = await askUpstream(services, project, signal);
         const refs = await mirrors.refs(project, query);
-        const items = refs.map(({ sha, time, ...ref }) => ({ ...ref, commit: sha, at: iso(time * 1000) }));
+        const builds = await buildsOfCommits(
+          reader,
+          project.id,
+          refs.map(({ sha }) => sha),
+        );
+        const items = refs.map(({ sha, time, ...ref }) => {
+          return { ...ref, commit: sha, at: iso(time * 1000), builds: builds.get(sha) ?? [] };
+        });
         return { items, next: null, stale };
       },
     }),
@@ -46,10 +53,14 @@ export function historyRoutes(services: Services): Route[] {
       method: 'get',
       path: '/api/projects/:project/commits',
       policy: 'viewer',
-      summary: 'Commits that lead to a ref, newest first, with their builds.',
+      summary: 'Commits that lead to a ref, or all that a query finds, newest first, with their builds.',
       params,
       query: z.object({
-        ref: z.string().max(1024).optional().describe('The default branch unless given.'),
+        ref: z
+          .string()
+          .max(1024)
+          .optional()
+          .describe('Unless given: the default branch, or with a query every branch and tag.'),
         query,
         before: z.string().max(64).optional().describe('The `next` of the page before.'),
         limit,
@@ -58,10 +69,10 @@ export function historyRoutes(services: Services): Route[] {
       async handle({ params: { project: name }, query: { ref, before, ...query }, signal }) {
         const project = await projectNamed(reader, name);
         const stale = await askUpstream(services, project, signal);
-        const start = ref ?? project.default_branch ?? (await mirrors.defaultBranch(project)) ?? 'main';
+        const start = ref ?? (query.query.trim() === '' ? await defaultBranch(services, project) : null);
         const found = await mirrors.commits(project, { ref: start, before: before ?? null, ...query });
-        if (!found && ref === undefined) return { items: [], next: null, stale };
-        if (!found) throw await unknownRef(services, project, ref ?? start);
+        if (!found && ref !== undefined) throw await unknownRef(services, project, ref);
+        if (!found) return { items: [], next: null, stale };
         const builds = await buildsOfCommits(
           reader,
           project.id,
@@ -100,6 +111,10 @@ async function askUpstream(
       );
     throw new Refusal(502, 'fetch-failed', fault.sentence);
   }
+}
+
+async function defaultBranch({ mirrors }: Services, project: Project): Promise<string> {
+  return project.default_branch ?? (await mirrors.defaultBranch(project)) ?? 'main';
 }
 
 async function unknownRef({ mirrors }: Services, project: Project, ref: string): Promise<Refusal> {

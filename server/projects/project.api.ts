@@ -1,6 +1,7 @@
 import { STATUSES } from '@reprise/pipelines/status.ts';
 import { z } from 'zod';
 import { listOf } from '../api.ts';
+import { roleSchema } from '../auth/account.api.ts';
 
 /** Names of projects, jobs, artifacts and environments. */
 export const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
@@ -62,6 +63,9 @@ export const latestBuildSchema = z
   })
   .meta({ id: 'LatestBuild' });
 
+/** How far back branches and recent builds are looked for. */
+export const LOOKED_BACK = 200;
+
 export const projectSchema = z
   .object({
     name,
@@ -78,12 +82,34 @@ export const projectSchema = z
         .describe('Answered once: when the project is made or the secret rotated.'),
     }),
     deployKey: z.object({ publicKey: z.string() }).optional(),
+    public: z.boolean().describe('Anybody may see its badge.'),
+    role: roleSchema.describe("The caller's in this project."),
     latestBuild: latestBuildSchema.nullable().describe('The newest that its filters did not skip.'),
+    branches: z
+      .array(z.object({ branch: z.string(), build: latestBuildSchema }))
+      .describe(
+        `The latest build of each branch among the last ${LOOKED_BACK} builds: the default branch's first, then the newest; at most 8.`,
+      ),
+    recent: z
+      .array(
+        z.object({
+          number: z.number().int(),
+          status: z.enum(STATUSES),
+          durationMs: z.number().int().nullable().describe('From its start to its end; null before that.'),
+          queuedAt: instant,
+        }),
+      )
+      .describe('The last 30 builds, the oldest first.'),
+    lastDeliveryAt: instant.nullable().describe('null: GitHub has not delivered anything yet.'),
   })
   .meta({ id: 'Project' });
 export type ProjectAnswer = z.infer<typeof projectSchema>;
 
 export const projectListSchema = listOf(projectSchema);
+
+const buildsOfCommit = z
+  .array(z.object({ number: z.number().int(), status: z.enum(STATUSES) }))
+  .describe("The commit's builds, newest first.");
 
 export const refsSchema = z.object({
   items: z.array(
@@ -94,6 +120,7 @@ export const refsSchema = z.object({
         ref: z.string(),
         commit: z.string(),
         at: instant,
+        builds: buildsOfCommit,
       })
       .meta({ id: 'Ref' }),
   ),
@@ -114,7 +141,7 @@ export const commitsSchema = z.object({
         subject: z.string(),
         author: z.string(),
         at: instant,
-        builds: z.array(z.object({ number: z.number().int(), status: z.enum(STATUSES) })),
+        builds: buildsOfCommit,
       })
       .meta({ id: 'Commit' }),
   ),
@@ -126,3 +153,33 @@ export const commitsSchema = z.object({
 });
 export type ListedCommits = z.infer<typeof commitsSchema>;
 export type ListedCommit = ListedCommits['items'][number];
+
+export const pipelineSchema = z
+  .object({
+    ref: z.string().describe('The default branch unless another was asked for.'),
+    commit: z.string().nullable().describe('null: nothing of that name was fetched yet.'),
+    found: z.boolean().describe('Whether that commit has a pipeline file.'),
+    problems: z.array(z.object({ line: z.number().int(), column: z.number().int(), message: z.string() })),
+    app: z
+      .object({
+        description: z.string().optional(),
+        owner: z.string().optional(),
+        databases: z.array(z.string()).optional(),
+        links: z.record(z.string(), z.string()).optional(),
+      })
+      .nullable()
+      .describe('null: there is no usable file.'),
+    environments: z.array(
+      z.object({
+        name: z.string(),
+        url: z.string().nullable(),
+        path: z.string(),
+        hosts: z.array(z.string()),
+        requires: z.array(z.string()),
+        approvals: z.number().int(),
+      }),
+    ),
+    jobs: z.array(z.object({ name: z.string(), needs: z.array(z.string()), runsOn: z.array(z.string()) })),
+  })
+  .meta({ id: 'ProjectPipeline' });
+export type ProjectPipeline = z.infer<typeof pipelineSchema>;

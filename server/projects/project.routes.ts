@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { visibleProjects } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { type Route, route } from '../http/route.ts';
 import type { Services } from '../services.ts';
 import { changeProject, rotateWebhookSecret } from './change.ts';
 import { createProject } from './create.ts';
 import { historyRoutes } from './history.routes.ts';
+import { pipelineRoutes } from './pipeline.routes.ts';
 import { newProjectSchema, projectChangeSchema, projectListSchema, projectSchema } from './project.api.ts';
 import { listProjects, projectNamed } from './project.store.ts';
 import { viewProject, viewProjects } from './project.view.ts';
@@ -28,22 +30,22 @@ export function projectRoutes(services: Services): Route[] {
       answer: projectSchema,
       async handle({ body, caller }) {
         const { project, secret } = await createProject(services, body, caller);
-        return viewProject(services, project, secret);
+        return viewProject(services, project, { caller, secret });
       },
     }),
     route({
       method: 'get',
       path: '/api/projects',
       policy: 'signed-in',
-      summary: 'Every project with its latest build.',
+      summary: 'The projects one may see, each with its latest builds.',
       query: z.object({
         before: z.string().optional().describe('The `next` of the page before.'),
         limit: z.coerce.number().int().min(1).max(200).default(50),
       }),
       answer: projectListSchema,
-      async handle({ query: { before, limit } }) {
-        const found = await listProjects(reader, { before, limit });
-        const items = await viewProjects(services, found.slice(0, limit));
+      async handle({ query: { before, limit }, caller }) {
+        const found = await listProjects(reader, { before, limit, visible: visibleProjects(caller) });
+        const items = await viewProjects(services, found.slice(0, limit), caller);
         return { items, next: found.length > limit ? (items.at(-1)?.name ?? null) : null };
       },
     }),
@@ -54,7 +56,8 @@ export function projectRoutes(services: Services): Route[] {
       summary: 'A project with its latest build.',
       params,
       answer: projectSchema,
-      handle: async ({ params: { project } }) => viewProject(services, await named(project)),
+      handle: async ({ params: { project }, caller }) =>
+        viewProject(services, await named(project), { caller }),
     }),
     route({
       method: 'patch',
@@ -65,7 +68,8 @@ export function projectRoutes(services: Services): Route[] {
       body: projectChangeSchema,
       answer: projectSchema,
       async handle({ params: { project }, body, caller }) {
-        return viewProject(services, await changeProject(services, await named(project), body, caller));
+        const changed = await changeProject(services, await named(project), body, caller);
+        return viewProject(services, changed, { caller });
       },
     }),
     route({
@@ -87,9 +91,11 @@ export function projectRoutes(services: Services): Route[] {
       answer: projectSchema,
       async handle({ params: { project }, caller }) {
         const held = await named(project);
-        return viewProject(services, held, await rotateWebhookSecret(services, held, caller));
+        const secret = await rotateWebhookSecret(services, held, caller);
+        return viewProject(services, held, { caller, secret });
       },
     }),
     ...historyRoutes(services),
+    ...pipelineRoutes(services),
   ];
 }

@@ -3,22 +3,25 @@ import type { Kysely } from 'kysely';
 import type { Build, Database, Project } from '../db/schema.ts';
 import { notFound } from '../http/refusal.ts';
 
-export type LatestBuild = Pick<
-  Build,
-  | 'project_id'
-  | 'number'
-  | 'status'
-  | 'why'
-  | 'commit_sha'
-  | 'ref'
-  | 'branch'
-  | 'tag'
-  | 'message'
-  | 'version'
-  | 'queued_at'
-  | 'started_at'
-  | 'finished_at'
->;
+/** What is shown of a build beside its project. */
+export const LATEST_BUILD = [
+  'builds.project_id',
+  'builds.number',
+  'builds.status',
+  'builds.why',
+  'builds.commit_sha',
+  'builds.ref',
+  'builds.branch',
+  'builds.tag',
+  'builds.message',
+  'builds.version',
+  'builds.queued_at',
+  'builds.started_at',
+  'builds.finished_at',
+] as const satisfies `builds.${keyof Build}`[];
+
+type Unprefixed<Column> = Column extends `builds.${infer Name extends keyof Build}` ? Name : never;
+export type LatestBuild = Pick<Build, Unprefixed<(typeof LATEST_BUILD)[number]>>;
 
 /** The project of that name; refused 404 where there is none. */
 export async function projectNamed(db: Kysely<Database>, name: string): Promise<Project> {
@@ -27,12 +30,17 @@ export async function projectNamed(db: Kysely<Database>, name: string): Promise<
   return project;
 }
 
-/** Projects, newest first, of which one more than `limit` is returned where there are more. `before`: a project's name. */
+/**
+ * Projects, newest first, of which one more than `limit` is returned where there are more. `before`: a project's name;
+ * `visible`: the names to which the list is narrowed, null: all.
+ */
 export async function listProjects(
   db: Kysely<Database>,
-  { before, limit }: { before: string | undefined; limit: number },
+  o: { before: string | undefined; limit: number; visible: readonly string[] | null },
 ): Promise<Project[]> {
+  const { before, limit, visible } = o;
   let query = db.selectFrom('projects').selectAll();
+  if (visible !== null) query = query.where('name', 'in', visible);
   if (before !== undefined) {
     const edge = await projectNamed(db, before);
     query = query.where((eb) =>
@@ -70,9 +78,7 @@ export async function latestBuilds(
             .limit(1),
         ),
     )
-    .select(['builds.project_id', 'builds.number', 'builds.status', 'builds.why', 'builds.commit_sha'])
-    .select(['builds.ref', 'builds.branch', 'builds.tag', 'builds.message', 'builds.version'])
-    .select(['builds.queued_at', 'builds.started_at', 'builds.finished_at'])
+    .select(LATEST_BUILD)
     .where('projects.id', 'in', projectIds)
     .execute();
   return new Map(builds.map((build) => [build.project_id, build]));

@@ -4,7 +4,14 @@ import { ProjectServer } from '../../rig/project-server.ts';
 import { makeRepository } from '../../rig/repository.ts';
 
 interface Refs {
-  items: { name: string; kind: string; ref: string; commit: string; at: string }[];
+  items: {
+    name: string;
+    kind: string;
+    ref: string;
+    commit: string;
+    at: string;
+    builds: { number: number; status: string }[];
+  }[];
   stale: string | null;
 }
 
@@ -35,7 +42,9 @@ async function shop() {
 
 test('branches and tags are listed as the upstream has them now', async () => {
   await using made = await shop();
-  const { rig, first, second } = made;
+  const { rig, first, second, row } = made;
+  await rig.build(row.id, second, 'failed');
+  await rig.build(row.id, second, 'passed');
   const { body } = await rig.api<Refs>('GET', '/api/projects/shop/refs');
   expect(body.items[0]).toEqual({
     name: 'main',
@@ -43,12 +52,16 @@ test('branches and tags are listed as the upstream has them now', async () => {
     ref: 'refs/heads/main',
     commit: second,
     at: '2026-01-01T00:01:00.000Z',
+    builds: [
+      { number: 2, status: 'passed' },
+      { number: 1, status: 'failed' },
+    ],
   });
-  expect(body.items.map(({ name, kind, commit }) => [name, kind, commit])).toContainEqual([
-    'v1.0.0',
-    'tag',
-    first,
-  ]);
+  expect(body.items.find(({ name }) => name === 'v1.0.0')).toMatchObject({
+    kind: 'tag',
+    commit: first,
+    builds: [],
+  });
   expect(body.stale).toBeNull();
   const found = await rig.api<Refs>('GET', '/api/projects/shop/refs?query=LOGIN');
   expect(found.body.items.map(({ name }) => name)).toEqual(['feature/login']);
@@ -90,6 +103,35 @@ test('commits are listed from a ref, searched, and paged', async () => {
   const [page, next] = await subjects('limit=1');
   expect(page).toEqual([second]);
   expect(await subjects(`limit=1&before=${next}`)).toEqual([[first], null]);
+});
+
+test('a query without a ref searches every branch and tag, and new commits shift none of its pages', async () => {
+  await using made = await shop();
+  const { rig, repository, first, second } = made;
+  repository.git('checkout', '--quiet', 'feature/login');
+  const aside = repository.commit('Ask for the password', { login: '1' });
+  repository.git('checkout', '--quiet', '--detach', second);
+  const tagged = repository.commit('Password of the release', { release: '1' });
+  repository.git('tag', 'v2.0.0');
+  repository.git('checkout', '--quiet', 'main');
+  const search = async (query: string) => {
+    const { body } = await rig.api<Commits>('GET', `/api/projects/shop/commits?${query}`);
+    return { shas: body.items.map(({ sha }) => sha), next: body.next };
+  };
+  await made.rig.services.mirrors.fetch(made.row);
+  expect((await search('query=password')).shas).toEqual([tagged, aside]);
+  expect((await search('query=ADA%20EXAMPLE')).shas).toEqual([tagged, aside, second, first]);
+  expect((await search(`query=${aside.slice(0, 9)}`)).shas).toEqual([aside]);
+  expect((await search('query=password&ref=main')).shas).toEqual([]);
+  expect((await search('')).shas).toEqual([second, first]);
+
+  const page = await search('query=password&limit=1');
+  expect(page.shas).toEqual([tagged]);
+  repository.commit('Another password', { b: 'c' });
+  await made.rig.services.mirrors.fetch(made.row);
+  expect(await search(`query=password&limit=1&before=${page.next}`)).toMatchObject({ shas: [aside] });
+  for (const before of ['all-.1', 'all-1;x.0', '--output=x.0', 'HEAD.0'])
+    expect((await search(`query=password&before=${encodeURIComponent(before)}`)).shas[1]).toBe(tagged);
 });
 
 test('a ref that does not exist is 422 with the nearest', async () => {
