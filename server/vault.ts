@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
@@ -54,6 +54,12 @@ export class Vault {
     cipher.setAAD(Buffer.from(purpose));
     const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
     return `${VERSION}.${Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url')}`;
+  }
+
+  /** What only this server can make of `text` for `purpose`: HMAC-SHA256 under a key of its own (HKDF), base64url. */
+  mac(text: string, purpose: string): string {
+    const key = Buffer.from(hkdfSync('sha256', this.#key, '', `mac/${purpose}`, 32));
+    return createHmac('sha256', key).update(text).digest('base64url');
   }
 
   /** The text sealed for the same `purpose`. Throws a sentence where the key is another one or the text was changed. */

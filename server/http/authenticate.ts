@@ -1,51 +1,74 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Kysely } from 'kysely';
 import { ANONYMOUS, type Caller, isSignedIn, roleIn } from '../auth/caller.ts';
-import { isAtLeast } from '../auth/role.ts';
+import { greater, isAtLeast, lesser, type Role } from '../auth/role.ts';
+import { SESSION_IDLE_MS } from '../auth/session.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Database } from '../db/schema.ts';
+import { sessionKeyOf } from './cookie.ts';
 import { notFound, Refusal } from './refusal.ts';
 import type { Policy } from './route.ts';
 
+/** What a request shows: a bearer token, or the cookie of a session. None is ever valid as another. */
+export type Credential = { kind: 'bearer' | 'session'; key: string };
+
+/** Finds out whom a credential lets in. null: nobody we know, or no longer. */
+export type Authenticate = (credential: Credential) => Promise<Caller | null>;
+
+/** Prefixes, so that a credential is told from another's at a glance, by secret scanners and here. */
+const RUNNER = 'rpr_';
+const API_TOKEN = 'rpu_';
+
+/** When it was last used is written at most so often. */
+const SEEN_EVERY_MS = 60_000;
+
 const OPERATOR: Caller = { ...ANONYMOUS, kind: 'operator', name: 'operator', role: 'admin' };
 
-/** Finds out who presents a bearer token. null: nobody we know. */
-export type Authenticate = (token: string) => Promise<Caller | null>;
-
-/** The administrator's token from the configuration and the runners' from the database, none ever valid as the other. */
-export function makeAuthenticate(config: ServerConfig, db: Kysely<Database>): Authenticate {
-  const admin = config.adminToken && sha256(config.adminToken.reveal());
-  return async (token) => {
-    const hash = sha256(token);
-    if (admin && timingSafeEqual(hash, admin)) return OPERATOR;
-    if (!token.startsWith(RUNNER_TOKEN)) return null;
-    const runner = await db
-      .selectFrom('runners')
-      .selectAll()
-      .where('token_hash', '=', hash.toString('hex'))
-      .executeTakeFirst();
-    return runner ? { ...ANONYMOUS, kind: 'runner', name: `runner ${runner.name}`, runner } : null;
+/** The operator's token from the configuration; runners, API tokens and sessions from the database, by their sha256. */
+export function makeAuthenticate(
+  config: ServerConfig,
+  db: Kysely<Database>,
+  now: () => number = Date.now,
+): Authenticate {
+  const operator = config.adminToken && sha256(config.adminToken.reveal());
+  return async ({ kind, key }) => {
+    const hash = sha256(key);
+    if (kind === 'session') return bySession(db, hash.toString('hex'), now());
+    if (operator && timingSafeEqual(hash, operator)) return OPERATOR;
+    if (key.startsWith(RUNNER)) return byRunner(db, hash.toString('hex'));
+    if (key.startsWith(API_TOKEN)) return byToken(db, hash.toString('hex'), now());
+    return null;
   };
 }
 
-/** Prefix of a runner's token, so that one is told from another's at a glance and by secret scanners. */
-const RUNNER_TOKEN = 'rpr_';
-
-/** Who sends a request; an absent token is nobody, a wrong one is refused. */
-export async function callerOf(request: IncomingMessage, authenticate: Authenticate): Promise<Caller> {
-  const header = request.headers.authorization;
-  if (header === undefined) return ANONYMOUS;
-  const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
-  const caller = token === undefined ? null : await authenticate(token);
-  if (caller === null) {
-    throw new Refusal(
-      401,
-      'unauthenticated',
-      'This token is not known here. It may have been revoked or mistyped.',
-    );
+/** What the headers show; a bearer token goes before a cookie. `malformed`: an `Authorization` that is none. */
+export function credentialOf(
+  headers: Pick<IncomingHttpHeaders, 'authorization' | 'cookie'>,
+): Credential | 'malformed' | null {
+  if (headers.authorization !== undefined) {
+    const key = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(headers.authorization)?.[1];
+    return key === undefined ? 'malformed' : { kind: 'bearer', key };
   }
-  return caller;
+  const key = sessionKeyOf(headers);
+  return key === null ? null : { kind: 'session', key };
+}
+
+/** Who sends a request. A token that is not known is refused; a session that is over is nobody, as its page will be told. */
+export async function callerOf(
+  { headers }: { headers: IncomingHttpHeaders },
+  authenticate: Authenticate,
+): Promise<Caller> {
+  const credential = credentialOf(headers);
+  if (credential === null) return ANONYMOUS;
+  const caller = credential === 'malformed' ? null : await authenticate(credential);
+  if (caller) return caller;
+  if (credential !== 'malformed' && credential.kind === 'session') return ANONYMOUS;
+  throw new Refusal(
+    401,
+    'unauthenticated',
+    'This token is not known here. It may have been revoked or mistyped, or it has expired.',
+  );
 }
 
 /** Refuses a caller that the route's policy does not let in. `project`: the name in the path, where it has one. */
@@ -55,16 +78,109 @@ export function authorize(policy: Policy, caller: Caller, project: string | null
     if (policy === 'runner' || policy === 'signed-in') return;
     const role = project === null ? caller.role : roleIn(caller, project);
     if (isAtLeast(role, policy)) return;
-    if (project !== null && role === null) throw notFound(`Project ${project}`);
+    if (project !== null && role === null) throw notFound(`The project ${JSON.stringify(project)}`);
   }
   if (caller.kind === 'anonymous') {
-    throw new Refusal(
-      401,
-      'unauthenticated',
-      'Say who you are: send the header "Authorization: Bearer TOKEN".',
-    );
+    const sentence = 'Say who you are: sign in, or send the header "Authorization: Bearer TOKEN".';
+    throw new Refusal(401, 'unauthenticated', sentence);
   }
-  throw new Refusal(403, 'forbidden', `${caller.name} may not do this.`);
+  const needed =
+    policy === 'runner' ? "a runner's token" : policy === 'signed-in' ? 'an account' : `the role ${policy}`;
+  throw new Refusal(403, 'forbidden', `${caller.name} may not do this: it needs ${needed}.`);
+}
+
+async function byRunner(db: Kysely<Database>, hash: string): Promise<Caller | null> {
+  const runner = await db.selectFrom('runners').selectAll().where('token_hash', '=', hash).executeTakeFirst();
+  return runner ? { ...ANONYMOUS, kind: 'runner', name: `runner ${runner.name}`, runner } : null;
+}
+
+async function bySession(db: Kysely<Database>, hash: string, now: number): Promise<Caller | null> {
+  const found = await db
+    .selectFrom('sessions')
+    .innerJoin('users', 'users.id', 'sessions.user_id')
+    .select(['sessions.id', 'sessions.last_seen_at', 'sessions.expires_at'])
+    .select(['users.id as userId', 'users.login', 'users.role', 'users.disabled'])
+    .where('sessions.key_hash', '=', hash)
+    .executeTakeFirst();
+  if (!found || found.disabled) return null;
+  if (found.expires_at <= now || found.last_seen_at + SESSION_IDLE_MS <= now) return null;
+  if (found.last_seen_at + SEEN_EVERY_MS <= now) {
+    await db.updateTable('sessions').set({ last_seen_at: now }).where('id', '=', found.id).execute();
+    await noteSeen(db, found.userId, now);
+  }
+  return {
+    ...ANONYMOUS,
+    kind: 'user',
+    name: found.login,
+    userId: found.userId,
+    credentialId: found.id,
+    role: found.role,
+    projectRoles: await membershipsOf(db, found.userId),
+  };
+}
+
+async function byToken(db: Kysely<Database>, hash: string, now: number): Promise<Caller | null> {
+  const found = await db
+    .selectFrom('tokens')
+    .innerJoin('users', 'users.id', 'tokens.user_id')
+    .leftJoin('projects', 'projects.id', 'tokens.project_id')
+    .select([
+      'tokens.id',
+      'tokens.name',
+      'tokens.role as most',
+      'tokens.project_id',
+      'projects.name as project',
+    ])
+    .select(['tokens.expires_at', 'tokens.last_used_at'])
+    .select(['users.id as userId', 'users.login', 'users.role', 'users.disabled'])
+    .where('tokens.key_hash', '=', hash)
+    .executeTakeFirst();
+  if (!found || found.disabled || (found.expires_at !== null && found.expires_at <= now)) return null;
+  if ((found.last_used_at ?? 0) + SEEN_EVERY_MS <= now) {
+    await db.updateTable('tokens').set({ last_used_at: now }).where('id', '=', found.id).execute();
+    await noteSeen(db, found.userId, now);
+  }
+  const held = await membershipsOf(db, found.userId);
+  return {
+    ...ANONYMOUS,
+    kind: 'token',
+    name: found.login,
+    via: found.name,
+    userId: found.userId,
+    credentialId: found.id,
+    ...scoped({ role: found.role, projectRoles: held }, found),
+  };
+}
+
+/** Never more than the owner has, never more than the token is for. */
+function scoped(
+  { role, projectRoles }: Pick<Caller, 'role' | 'projectRoles'>,
+  { most, project_id, project }: { most: Role; project_id: string | null; project: string | null },
+): Pick<Caller, 'role' | 'projectRoles'> {
+  const within = (held: Role | null) => lesser(held, most);
+  const entries =
+    project_id === null
+      ? [...projectRoles]
+      : [[project ?? '', greater(role, projectRoles.get(project ?? '') ?? null)] as const];
+  const roles = entries.flatMap(([name, held]) => {
+    const left = within(held);
+    return left === null ? [] : [[name, left] as const];
+  });
+  return { role: project_id === null ? within(role) : null, projectRoles: new Map(roles) };
+}
+
+async function membershipsOf(db: Kysely<Database>, userId: string): Promise<Map<string, Role>> {
+  const rows = await db
+    .selectFrom('memberships')
+    .innerJoin('projects', 'projects.id', 'memberships.project_id')
+    .select(['projects.name', 'memberships.role'])
+    .where('memberships.user_id', '=', userId)
+    .execute();
+  return new Map(rows.map(({ name, role }) => [name, role]));
+}
+
+async function noteSeen(db: Kysely<Database>, userId: string, now: number): Promise<void> {
+  await db.updateTable('users').set({ last_seen_at: now }).where('id', '=', userId).execute();
 }
 
 function sha256(text: string): Buffer {

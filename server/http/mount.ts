@@ -1,13 +1,23 @@
 import express, { type Express, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
+import type { Vault } from '../vault.ts';
 import { type Authenticate, authorize, callerOf } from './authenticate.ts';
+import { assertFromOwnPage } from './own-page.ts';
 import { Refusal } from './refusal.ts';
-import { type Route, STREAMED } from './route.ts';
+import { POLICIES, type Route, STREAMED } from './route.ts';
+
+/** What letting somebody in needs. */
+export interface Entrance {
+  authenticate: Authenticate;
+  vault: Vault;
+  publicUrl(): string;
+}
 
 /** Makes each declared route answer, with its policy, its validation and its problem answers. */
-export function mount(app: Express, routes: readonly Route[], authenticate: Authenticate): void {
+export function mount(app: Express, routes: readonly Route[], entrance: Entrance): void {
   for (const route of routes) {
-    const handlers: RequestHandler[] = [gate(route, authenticate)];
+    assertPolicy(route);
+    const handlers: RequestHandler[] = [gate(route, entrance)];
     if (route.body) handlers.push(express.json({ limit: route.bodyLimit ?? '100kb', strict: false }));
     handlers.push(run(route));
     app[route.method](route.path, ...handlers);
@@ -16,6 +26,14 @@ export function mount(app: Express, routes: readonly Route[], authenticate: Auth
   for (const [path, declared] of Map.groupBy(routes, (route) => route.path)) {
     app.all(path, refuseMethod(declared.map(({ method }) => method)));
   }
+}
+
+/** Nothing is open by being forgotten: a server with such a route does not start. */
+function assertPolicy({ method, path, policy }: Route): void {
+  if ((POLICIES as readonly unknown[]).includes(policy)) return;
+  throw new Error(
+    `${method.toUpperCase()} ${path} does not declare who may call it: give it one of ${POLICIES.join(', ')}.`,
+  );
 }
 
 /** The address is right, the method is not. */
@@ -30,9 +48,11 @@ function refuseMethod(methods: string[]): RequestHandler {
 }
 
 /** Authorization comes before the body is read: a stranger cannot make the server parse. */
-function gate(route: Route, authenticate: Authenticate): RequestHandler {
+function gate(route: Route, { authenticate, vault, publicUrl }: Entrance): RequestHandler {
   return async (request, response, next) => {
     const caller = await callerOf(request, authenticate);
+    if (caller.kind !== 'runner')
+      assertFromOwnPage(request, { byCookie: caller.kind === 'user', vault, publicUrl: publicUrl() });
     authorize(route.policy, caller, request.params['project']?.toString() ?? null);
     response.locals['caller'] = caller;
     next();

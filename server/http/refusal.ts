@@ -6,6 +6,7 @@ export type RefusalCode =
   | 'tls-required'
   | 'link-gone'
   | 'forbidden'
+  | 'cross-site'
   | 'not-found'
   | 'method-not-allowed'
   | 'conflict'

@@ -1,10 +1,15 @@
 import type { Server as HttpServer } from 'node:http';
-import { Server } from 'socket.io';
-import { type Caller, isSignedIn } from '../auth/caller.ts';
-import type { Authenticate } from '../http/authenticate.ts';
+import { Server, type Socket } from 'socket.io';
+import { type Caller, isSignedIn, maySee } from '../auth/caller.ts';
+import { isAtLeast } from '../auth/role.ts';
+import { type Authenticate, type Credential, credentialOf } from '../http/authenticate.ts';
+import { isOwnOrigin } from '../http/origin.ts';
 import type { Services } from '../services.ts';
-import { isOwnOrigin } from './origin.ts';
 import { Session } from './session.ts';
+import type { Topic } from './topics.ts';
+
+/** Whoever may no longer be here, by an expiry that nobody announces, is found out within this. */
+const RECHECK_MS = 10_000;
 
 /**
  * Tells whoever watches what has changed, over socket.io. Announcements are hints: what changed is fetched over HTTP, and
@@ -13,9 +18,10 @@ import { Session } from './session.ts';
 export class Live {
   readonly #services: Services;
   readonly #authenticate: Authenticate;
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Map<Session, Guest>();
   readonly #listeners = new Set<(topic: string) => void>();
   #io: Server | undefined;
+  #recheck: NodeJS.Timeout | undefined;
   #revision = Date.now();
 
   constructor(services: Services, authenticate: Authenticate) {
@@ -34,32 +40,36 @@ export class Live {
       pingTimeout: 10_000,
       perMessageDeflate: false,
       allowRequest: (request, answer) => {
-        answer(null, isOwnOrigin(request, this.#services.publicUrl()));
+        // A browser names its page; a cookie without one is not a browser's.
+        const isUnnamed = request.headers.origin === undefined && request.headers.cookie !== undefined;
+        answer(null, !isUnnamed && isOwnOrigin(request, this.#services.publicUrl()));
       },
     });
     io.use((socket, next) => {
-      const token = tokenOf(socket.handshake);
-      const caller = token === null ? Promise.resolve(null) : this.#authenticate(token);
-      caller.then(
-        (known) => next(known && mayRead(known) ? undefined : new Error('unauthenticated')),
+      this.#admit(socket).then(
+        (guest) => {
+          socket.data['guest'] = guest;
+          next(guest ? undefined : new Error('unauthenticated'));
+        },
         () => next(new Error('unavailable')),
       );
     });
     io.on('connection', (socket) => {
-      const token = tokenOf(socket.handshake) ?? '';
+      const guest: Guest = socket.data['guest'];
       const session = new Session(socket, this.#services, {
-        mayWatch: async () => {
-          const caller = await this.#authenticate(token);
-          return caller !== null && mayRead(caller);
+        mayWatch: async (topic) => {
+          const caller = await this.#authenticate(guest.credential);
+          return caller !== null && mayWatch(caller, topic);
         },
         revision: () => this.#revision,
       });
-      this.#sessions.add(session);
+      this.#sessions.set(session, guest);
       socket.once('disconnect', () => {
         this.#sessions.delete(session);
         session.close();
       });
     });
+    this.#recheck = setInterval(() => void this.#recheckAll(), RECHECK_MS).unref();
     this.#io = io;
     this.#forwardGrowth();
   }
@@ -69,7 +79,7 @@ export class Live {
     this.#revision += 1;
     for (const topic of topics) {
       for (const listener of this.#listeners) listener(topic);
-      for (const session of this.#sessions) session.changed(topic, this.#revision);
+      for (const session of this.#sessions.keys()) session.changed(topic, this.#revision);
     }
   }
 
@@ -79,28 +89,62 @@ export class Live {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Ends at once the connections that came in with these credentials (ids of sessions and tokens): after the commit. */
+  end(credentialIds: readonly string[]): void {
+    const ended = new Set(credentialIds);
+    for (const [session, { caller }] of this.#sessions) {
+      if (caller.credentialId !== null && ended.has(caller.credentialId)) session.drop();
+    }
+  }
+
   /** Ends every connection, so that pages look for the next server by themselves. The HTTP server stays its owner's. */
   async close(): Promise<void> {
+    clearInterval(this.#recheck);
     this.#io?.engine.close();
+  }
+
+  async #admit(socket: Socket): Promise<Guest | null> {
+    const credential = credentialIn(socket.handshake);
+    const caller = credential && (await this.#authenticate(credential));
+    return credential && caller && isSignedIn(caller) ? { credential, caller } : null;
+  }
+
+  /** Who is no longer let in goes; whose rights have changed comes back with what is left of them. */
+  async #recheckAll(): Promise<void> {
+    for (const [session, { credential, caller }] of [...this.#sessions]) {
+      const now = await this.#authenticate(credential).catch(() => caller);
+      if (now === null || !isSame(now, caller)) session.drop();
+    }
   }
 
   #forwardGrowth(): void {
     this.#services.logs.onGrew((attempt) => {
-      for (const session of this.#sessions) session.grew(attempt);
+      for (const session of this.#sessions.keys()) session.grew(attempt);
     });
   }
 }
 
-function mayRead(caller: Caller): boolean {
-  return isSignedIn(caller);
+/** Somebody who is connected, and with what they were let in. */
+interface Guest {
+  credential: Credential;
+  caller: Caller;
 }
 
-/** From the handshake's `auth: {token}` (browsers) or the `Authorization` header (programs). */
-function tokenOf(handshake: {
-  auth: Record<string, unknown>;
-  headers: { authorization?: string };
-}): string | null {
-  const { token } = handshake.auth;
-  if (typeof token === 'string' && token.length <= 512) return token;
-  return /^Bearer ([\x21-\x7e]{1,512})$/i.exec(handshake.headers.authorization ?? '')?.[1] ?? null;
+/** Lists carry no content, so they are anybody's who is signed in; the audit over everything is the administrators'. */
+function mayWatch(caller: Caller, topic: Topic): boolean {
+  if (topic.kind === 'audit') return isAtLeast(caller.role, 'admin');
+  return 'project' in topic ? maySee(caller, topic.project) : isSignedIn(caller);
+}
+
+function isSame(a: Caller, b: Caller): boolean {
+  const rights = ({ role, projectRoles }: Caller) => JSON.stringify([role, [...projectRoles].sort()]);
+  return rights(a) === rights(b);
+}
+
+/** From the handshake's `auth: {token}`, else as of any request: the `Authorization` header, or the session's cookie. */
+function credentialIn({ auth, headers }: Socket['handshake']): Credential | null {
+  const { token } = auth as { token?: unknown };
+  if (typeof token === 'string') return token.length <= 512 ? { kind: 'bearer', key: token } : null;
+  const found = credentialOf(headers);
+  return found === 'malformed' ? null : found;
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Services } from '../services.ts';
 import { findTopic } from './find-topic.ts';
 import { LogFeed } from './log-feed.ts';
-import { parseTopic } from './topics.ts';
+import { parseTopic, type Topic } from './topics.ts';
 
 /** Bounds of one socket: what a page needs several times over, and what a flood does not get past. */
 const MOST_TOPICS = 64;
@@ -24,7 +24,7 @@ export type WatchAnswer = { ok: true; revision: number } | { ok: false; why: str
 export class Session {
   readonly #socket: Socket;
   readonly #services: Services;
-  readonly #o: { mayWatch(): Promise<boolean>; revision(): number };
+  readonly #o: { mayWatch(topic: Topic): Promise<boolean>; revision(): number };
   /** Watched topics; those of logs with their feed. */
   readonly #topics = new Map<string, { attempt: string; feed: LogFeed } | null>();
   readonly #dirty = new Map<string, number>();
@@ -34,12 +34,16 @@ export class Session {
   #events = 0;
   #eventsSince = 0;
 
-  constructor(socket: Socket, services: Services, o: { mayWatch(): Promise<boolean>; revision(): number }) {
+  constructor(
+    socket: Socket,
+    services: Services,
+    o: { mayWatch(topic: Topic): Promise<boolean>; revision(): number },
+  ) {
     this.#socket = socket;
     this.#services = services;
     this.#o = o;
-    socket.on('error', () => this.#drop());
-    socket.use((_event, next) => (this.#isFlooding() ? this.#drop() : next()));
+    socket.on('error', () => this.drop());
+    socket.use((_event, next) => (this.#isFlooding() ? this.drop() : next()));
     socket.on('watch', (given: unknown, answer: unknown) => {
       this.#inOrder(() => this.#watch(given), answer);
     });
@@ -88,7 +92,7 @@ export class Session {
     if (!topic) return { ok: false, why: 'There is no such topic.' };
     if (this.#topics.size >= MOST_TOPICS && !this.#topics.has(data.topic))
       return { ok: false, why: `One connection watches at most ${MOST_TOPICS} topics: unwatch some.` };
-    if (!(await this.#o.mayWatch())) return { ok: false, why: 'You may not watch this.' };
+    if (!(await this.#o.mayWatch(topic))) return { ok: false, why: 'You may not watch this.' };
     this.#forget(data.topic);
     // From here on announcements are kept, so that none falls between the look and the answer.
     const revision = this.#o.revision();
@@ -126,7 +130,7 @@ export class Session {
         await this.#socket.timeout(ACKNOWLEDGE_MS).emitWithAck('log', { topic, ...chunk });
       },
     };
-    const feed = new LogFeed(source, { offset, failed: () => this.#drop() });
+    const feed = new LogFeed(source, { offset, failed: () => this.drop() });
     this.#topics.set(topic, { attempt, feed });
     feed.pump();
   }
@@ -166,8 +170,8 @@ export class Session {
     return this.#events > MOST_EVENTS_PER_SECOND;
   }
 
-  /** Closes the connection, not the session: a client that is alive connects again by itself. */
-  #drop(): void {
+  /** Closes the connection, not the session: a client that is alive connects again by itself, and is asked again who it is. */
+  drop(): void {
     this.#socket.conn.close(true);
   }
 }

@@ -1,6 +1,6 @@
 /** Names of what can be watched. `parseTopic` reads what a stranger sent; the others are for those who announce changes. */
 export type Topic =
-  | { kind: 'projects' | 'runners' | 'queue' | 'deliveries' }
+  | { kind: 'projects' | 'runners' | 'queue' | 'deliveries' | 'audit' }
   | { kind: 'project'; project: string }
   | { kind: 'build'; project: string; build: number }
   | { kind: 'log'; project: string; build: number; job: string; attempt: number };
@@ -11,10 +11,15 @@ const PROJECT = new RegExp(`^project:(${NAME})$`);
 const BUILD = new RegExp(`^build:(${NAME})/(${NUMBER})$`);
 const LOG = new RegExp(`^log:(${NAME})/(${NUMBER})/(${NAME})/(${NUMBER})$`);
 
+const WHOLE = ['projects', 'runners', 'queue', 'deliveries', 'audit'] as const;
+
+function isWhole(text: string): text is (typeof WHOLE)[number] {
+  return (WHOLE as readonly string[]).includes(text);
+}
+
 /** null: there is no such kind of topic. Whether what it names exists is another question. */
 export function parseTopic(text: string): Topic | null {
-  if (text === 'projects' || text === 'runners' || text === 'queue' || text === 'deliveries')
-    return { kind: text };
+  if (isWhole(text)) return { kind: text };
   const [, project = '', build = '', job = '', attempt = ''] =
     PROJECT.exec(text) ?? BUILD.exec(text) ?? LOG.exec(text) ?? [];
   if (project === '') return null;

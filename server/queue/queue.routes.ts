@@ -1,23 +1,12 @@
-import { STATUSES } from '@reprise/pipelines/status.ts';
 import { z } from 'zod';
+import { iso } from '../api.ts';
+import { visibleProjects } from '../auth/caller.ts';
 import { type Route, route } from '../http/route.ts';
 import type { Services } from '../services.ts';
 import { runnerCandidates } from './candidates.ts';
+import { type QueueItem, queueListSchema } from './queue.api.ts';
 import { openJobs } from './queue.store.ts';
 import { whyWaiting } from './why.ts';
-
-const queueItem = z
-  .object({
-    project: z.string(),
-    build: z.number().int(),
-    job: z.string(),
-    status: z.enum(STATUSES),
-    runsOn: z.array(z.string()),
-    queuedAt: z.string(),
-    why: z.string(),
-    runner: z.string().nullable(),
-  })
-  .meta({ id: 'QueueItem' });
 
 const page = z.object({
   before: z.coerce.number().int().nonnegative().optional(),
@@ -33,16 +22,19 @@ export function queueRoutes(services: Services): Route[] {
       policy: 'signed-in',
       summary: 'Jobs that are not over, in the order in which they are taken, and why they wait.',
       query: page,
-      answer: z.object({ items: z.array(queueItem), next: z.number().int().nullable() }),
-      handle: ({ query }) => listQueue(services, query),
+      answer: queueListSchema,
+      handle: ({ query, caller }) => listQueue(services, { ...query, projects: visibleProjects(caller) }),
     }),
   ];
 }
 
-async function listQueue(services: Services, { before, limit }: z.output<typeof page>) {
-  const rows = await openJobs(services.reader, { after: before ?? 0, limit: limit + 1 });
+async function listQueue(
+  services: Services,
+  { before, limit, projects }: z.output<typeof page> & { projects: readonly string[] | null },
+) {
+  const rows = await openJobs(services.reader, { after: before ?? 0, limit: limit + 1, projects });
   const candidates = await runnerCandidates(services);
-  const items = rows.slice(0, limit).map((row): z.infer<typeof queueItem> => {
+  const items = rows.slice(0, limit).map((row): QueueItem => {
     const runsOn: string[] = JSON.parse(row.runs_on);
     const waiting = row.ready === 1 ? whyWaiting(runsOn, candidates) : '';
     return {
@@ -51,7 +43,12 @@ async function listQueue(services: Services, { before, limit }: z.output<typeof 
       job: row.job,
       status: row.status,
       runsOn,
-      queuedAt: new Date(row.queued_at).toISOString(),
+      branch: row.branch,
+      message: row.message.split(/[\r\n]/, 1)[0] ?? '',
+      trigger: { kind: row.trigger_kind, by: row.trigger_by, reason: row.trigger_reason },
+      queuedAt: iso(row.queued_at),
+      startedAt: iso(row.started_at),
+      step: row.step,
       why: waiting || row.why,
       runner: row.runner,
     };

@@ -1,31 +1,59 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Database } from '../db/schema.ts';
 import { isOpen, RUNNING } from './literals.ts';
 
-/** Jobs that are not over, in the queue's order: what runs, what may begin, and what waits for something else. */
-export function openJobs(db: Kysely<Database>, o: { after: number; limit: number }) {
-  return db
-    .selectFrom('jobs')
-    .innerJoin('builds', 'builds.id', 'jobs.build_id')
-    .innerJoin('projects', 'projects.id', 'builds.project_id')
-    .leftJoin('attempts', (join) =>
-      join.onRef('attempts.job_id', '=', 'jobs.id').on('attempts.status', '=', RUNNING),
-    )
-    .select([
-      'jobs.seq',
-      'jobs.name as job',
-      'jobs.status',
-      'jobs.why',
-      'jobs.ready',
-      'jobs.runs_on',
-      'jobs.queued_at',
-      'builds.number as build',
-      'projects.name as project',
-      'attempts.runner_name as runner',
-    ])
-    .where(isOpen)
-    .where('jobs.seq', '>', o.after)
-    .orderBy('jobs.seq')
-    .limit(o.limit)
-    .execute();
+/** More does not fit a list. */
+const LONGEST_SUBJECT = 500;
+
+/**
+ * Jobs that are not over, in the queue's order: what runs, what may begin, and what waits for something else. `projects`:
+ * only of these, by name; null: of all.
+ */
+export function openJobs(
+  db: Kysely<Database>,
+  o: { after: number; limit: number; projects: readonly string[] | null },
+) {
+  return (
+    db
+      .selectFrom('jobs')
+      .innerJoin('builds', 'builds.id', 'jobs.build_id')
+      .innerJoin('projects', 'projects.id', 'builds.project_id')
+      .leftJoin('attempts', (join) =>
+        join.onRef('attempts.job_id', '=', 'jobs.id').on('attempts.status', '=', RUNNING),
+      )
+      .select([
+        'jobs.seq',
+        'jobs.name as job',
+        'jobs.status',
+        'jobs.why',
+        'jobs.ready',
+        'jobs.runs_on',
+        'jobs.queued_at',
+        'jobs.started_at',
+        'builds.branch',
+        'builds.trigger_kind',
+        'builds.trigger_by',
+        'builds.trigger_reason',
+        'builds.number as build',
+        'projects.name as project',
+        'attempts.runner_name as runner',
+      ])
+      // A commit's message may be a book.
+      .select(sql<string>`substr(builds.message, 1, ${LONGEST_SUBJECT})`.as('message'))
+      .select((eb) =>
+        eb
+          .selectFrom('steps')
+          .select('steps.name')
+          .whereRef('steps.attempt_id', '=', 'attempts.id')
+          .where('steps.status', '=', RUNNING)
+          .limit(1)
+          .as('step'),
+      )
+      .where(isOpen)
+      .where('jobs.seq', '>', o.after)
+      .$if(o.projects !== null, (query) => query.where('projects.name', 'in', o.projects ?? []))
+      .orderBy('jobs.seq')
+      .limit(o.limit)
+      .execute()
+  );
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Delivery, deliverySchema, iso, listOf, page } from '../api.ts';
+import { visibleProjects } from '../auth/caller.ts';
 import type { Delivery as DeliveryRow } from '../db/schema.ts';
 import { type Route, route } from '../http/route.ts';
 import type { Services } from '../services.ts';
@@ -19,10 +20,10 @@ export function deliveryRoutes(services: Services): Route[] {
       path: '/api/deliveries',
       policy: 'signed-in',
       summary: 'What GitHub sent and what became of it.',
-      query: z.object(page),
+      query: z.object({ ...page, project: z.string().max(64).optional().describe('A name.') }),
       answer: listOf(deliverySchema),
-      async handle({ query }) {
-        const found = await listDeliveries(services.reader, query);
+      async handle({ query, caller }) {
+        const found = await listDeliveries(services.reader, { ...query, projects: visibleProjects(caller) });
         const last = found.length === query.limit ? found.at(-1) : undefined;
         return { items: found.map(viewOf), next: last ? String(last.seq) : null };
       },

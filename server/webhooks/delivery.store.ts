@@ -35,14 +35,23 @@ export async function findEarlier(
   return found.find((delivery) => delivery.guid === guid) ?? found[0];
 }
 
-/** Newest first. `before` is the `seq` of the last one seen. */
-export function listDeliveries(db: Kysely<Database>, { before, limit }: { before?: number; limit: number }) {
+/**
+ * Newest first, of one project where it is named. `before` is the `seq` of the last one seen; `projects`: only of these, by
+ * name; null: of all.
+ */
+export function listDeliveries(
+  db: Kysely<Database>,
+  o: { project?: string; before?: number; limit: number; projects: readonly string[] | null },
+) {
+  const { project, before, limit, projects } = o;
   return db
     .selectFrom('deliveries')
     .innerJoin('projects', 'projects.id', 'deliveries.project_id')
     .selectAll('deliveries')
     .select('projects.name as project')
+    .$if(project !== undefined, (query) => query.where('projects.name', '=', project ?? ''))
     .$if(before !== undefined, (query) => query.where('deliveries.seq', '<', before ?? 0))
+    .$if(projects !== null, (query) => query.where('projects.name', 'in', projects ?? []))
     .orderBy('deliveries.seq', 'desc')
     .limit(limit)
     .execute();

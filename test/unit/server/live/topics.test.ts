@@ -1,4 +1,4 @@
-import { isOwnOrigin } from '@reprise/server/live/origin.ts';
+import { isOwnOrigin } from '@reprise/server/http/origin.ts';
 import { buildTopic, logTopic, parseTopic } from '@reprise/server/live/topics.ts';
 import { expect, test } from 'vitest';
 
