@@ -103,6 +103,13 @@ export const artifactSchema = z
   .meta({ id: 'Artifact' });
 export type Artifact = z.infer<typeof artifactSchema>;
 
+/** What a build came of. */
+export const triggerSchema = z.object({
+  kind: z.enum(['push', 'tag', 'pull_request', 'schedule', 'manual', 'rebuild']),
+  by: z.string(),
+  reason: z.string(),
+});
+
 export const buildSchema = z
   .object({
     project: z.string(),
@@ -117,11 +124,7 @@ export const buildSchema = z
       .nullable(),
     message: z.string(),
     author: z.object({ name: z.string(), email: z.string() }),
-    trigger: z.object({
-      kind: z.enum(['push', 'tag', 'pull_request', 'schedule', 'manual', 'rebuild']),
-      by: z.string(),
-      reason: z.string(),
-    }),
+    trigger: triggerSchema,
     rebuildOf: z.number().int().nullable(),
     version: z.string().nullable(),
     pipelineFrom: z.string().nullable().describe('`commit`, or where else the pipeline file was read.'),

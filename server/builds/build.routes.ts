@@ -2,14 +2,15 @@ import { pipelineJsonSchema } from '@reprise/pipelines/json-schema.ts';
 import { STATUSES } from '@reprise/pipelines/status.ts';
 import { z } from 'zod';
 import { type Build, buildSchema, listOf, page } from '../api.ts';
+import { visibleProjects } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { notFound } from '../http/refusal.ts';
 import { type Route, route } from '../http/route.ts';
 import { projectNamed } from '../projects/project.store.ts';
 import type { Services } from '../services.ts';
 import { approveBuild } from './approve.ts';
-import { listBuilds, shownBuild } from './build.store.ts';
-import { viewBuild, viewBuilds } from './build.view.ts';
+import { listAllBuilds, listBuilds, shownBuild } from './build.store.ts';
+import { viewBuild, viewBuilds, viewNamedBuilds } from './build.view.ts';
 import { cancelBuild } from './cancel.ts';
 import { createBuild } from './create.ts';
 import { rebuild } from './rebuild.ts';
@@ -90,6 +91,19 @@ function makingRoutes(services: Services): Route[] {
 function readingRoutes(services: Services): Route[] {
   const { reader } = services;
   return [
+    route({
+      method: 'get',
+      path: '/api/builds',
+      policy: 'signed-in',
+      summary: 'Builds of every project one may see: ?status=blocked are those that wait for a yes.',
+      query: z.object({ status: filters.status, ...page }),
+      answer: listOf(buildSchema),
+      async handle({ query, caller }) {
+        const found = await listAllBuilds(reader, { ...query, visible: visibleProjects(caller) });
+        const last = found.length === query.limit ? found.at(-1) : undefined;
+        return { items: await viewNamedBuilds(services, found), next: last ? String(last.seq) : null };
+      },
+    }),
     route({
       method: 'get',
       path: BUILDS,

@@ -60,6 +60,52 @@ export function listBuilds(
   return query.orderBy('number', 'desc').limit(limit).execute();
 }
 
+/** A build and the name of its project. */
+export type NamedBuild = ShownBuild & { seq: number; project: string };
+
+/**
+ * Builds over projects, newest first; `before` is the `seq` of the last one seen, `visible` the projects' names to which the
+ * list is narrowed, null for all. The newest of each project are found in an index, and of those the newest are read: what
+ * the first page costs grows with the projects, not with their builds.
+ */
+export async function listAllBuilds(
+  db: Kysely<Database>,
+  o: { status?: Status; before?: number; limit: number; visible: readonly string[] | null },
+): Promise<NamedBuild[]> {
+  const { status, before, limit, visible } = o;
+  const newest = await db
+    .selectFrom('projects')
+    .innerJoin('builds', (on) =>
+      on.on('builds.seq', 'in', (eb) =>
+        eb
+          .selectFrom('builds as newest')
+          .select('newest.seq')
+          .whereRef('newest.project_id', '=', 'projects.id')
+          .where('newest.status', status ? '=' : '<>', status ?? 'skipped')
+          .$if(before !== undefined, (query) => query.where('newest.seq', '<', before ?? 0))
+          .orderBy('newest.number', 'desc')
+          .limit(limit),
+      ),
+    )
+    .select('builds.seq')
+    .$if(visible !== null, (query) => query.where('projects.name', 'in', visible ?? []))
+    .orderBy('builds.seq', 'desc')
+    .limit(limit)
+    .execute();
+  return db
+    .selectFrom('builds')
+    .innerJoin('projects', 'projects.id', 'builds.project_id')
+    .select(SHOWN.map((column) => `builds.${column}` as const))
+    .select(['builds.seq', 'projects.name as project'])
+    .where(
+      'builds.seq',
+      'in',
+      newest.map(({ seq }) => seq),
+    )
+    .orderBy('builds.seq', 'desc')
+    .execute();
+}
+
 export function shownBuild(
   db: Kysely<Database>,
   projectId: string,

@@ -13,7 +13,7 @@ import { reproducibility } from '../artifacts/compare.ts';
 import { runnerCandidates } from '../queue/candidates.ts';
 import { whyWaiting } from '../queue/why.ts';
 import type { Services } from '../services.ts';
-import { artifactsOf, attemptsOf, jobsOf, type ShownBuild, stepsOf } from './build.store.ts';
+import { artifactsOf, attemptsOf, jobsOf, type NamedBuild, type ShownBuild, stepsOf } from './build.store.ts';
 import { reproduced } from './reproduced.ts';
 
 type Needed = Pick<Services, 'reader' | 'logs' | 'blobs' | 'publicUrl' | 'queue' | 'config' | 'now'>;
@@ -35,6 +35,16 @@ export async function viewBuilds(
   return Promise.all(
     builds.map((build) => view(services, project, build, { rows, compared: compared.get(build.id) })),
   );
+}
+
+/** Builds of several projects as a list shows them, in the given order. */
+export async function viewNamedBuilds(services: Needed, builds: readonly NamedBuild[]): Promise<Build[]> {
+  const shown = new Map<NamedBuild, Build>();
+  for (const [project, own] of Map.groupBy(builds, ({ project }) => project)) {
+    const views = await viewBuilds(services, project, own);
+    for (const [at, build] of own.entries()) if (views[at]) shown.set(build, views[at]);
+  }
+  return builds.flatMap((build) => shown.get(build) ?? []);
 }
 
 /** One build as the API shows it. */

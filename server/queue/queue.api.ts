@@ -1,0 +1,30 @@
+/** Shapes of the queue as people see it. Instants are ISO 8601 in UTC. */
+import { STATUSES } from '@reprise/pipelines/status.ts';
+import { z } from 'zod';
+import { triggerSchema } from '../api.ts';
+
+const instant = z.iso.datetime();
+
+export const queueItemSchema = z
+  .object({
+    project: z.string(),
+    build: z.number().int(),
+    job: z.string(),
+    status: z.enum(STATUSES),
+    runsOn: z.array(z.string()),
+    branch: z.string().nullable(),
+    message: z.string().describe("The first line of the commit's."),
+    trigger: triggerSchema.describe("The build's."),
+    queuedAt: instant,
+    startedAt: instant.nullable(),
+    step: z.string().nullable().describe('Which step runs at the moment.'),
+    why: z.string().describe('Why it waits.'),
+    runner: z.string().nullable(),
+  })
+  .meta({ id: 'QueueItem' });
+export type QueueItem = z.infer<typeof queueItemSchema>;
+
+export const queueListSchema = z.object({
+  items: z.array(queueItemSchema),
+  next: z.number().int().nullable(),
+});
