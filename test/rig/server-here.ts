@@ -66,6 +66,10 @@ export class ServerHere implements AsyncDisposable {
     return this.#server.services;
   }
 
+  get routes(): RunningServer['routes'] {
+    return this.#server.routes;
+  }
+
   path(...parts: string[]): string {
     return this.#dir.join(...parts);
   }

@@ -24,7 +24,7 @@ test.each([
   ['POST', '/api/projects/shop/environments/staging/rollback'],
   ['POST', '/api/projects/shop/promotions'],
   ['GET', '/api/projects/shop/builds/1/artifacts/a.tar.gz/provenance'],
-  ['GET', '/badges/shop.svg'],
+  ['GET', '/metrics'],
 ])('%s %s belongs to a later version, and says so', async (method, path) => {
   const response = await rig.fetch(path, { method });
   expect(response.status).toBe(501);

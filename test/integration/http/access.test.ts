@@ -1,0 +1,167 @@
+import { ROLES, type Role } from '@reprise/server/auth/role.ts';
+import type { Policy, Route } from '@reprise/server/http/route.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makeToken, type SignedInBrowser, signIn, withToken } from '../../rig/accounts.ts';
+import { ADMIN_TOKEN } from '../../rig/reprise.ts';
+import { ServerHere } from '../../rig/server-here.ts';
+
+let here: ServerHere;
+/** By global role; and members of `shop` only, by their role there. */
+const globals = new Map<Role, SignedInBrowser>();
+const members = new Map<Role, SignedInBrowser>();
+let runnerToken = '';
+
+beforeAll(async () => {
+  here = await ServerHere.start({ REPRISE_ADMIN_TOKEN: ADMIN_TOKEN });
+  await here.project('shop', { 'a.txt': 'a' });
+  await here.project('other', { 'a.txt': 'a' });
+  for (const role of ROLES) {
+    globals.set(role, await signIn(here, { login: `all-${role}`, role }));
+    members.set(role, await signIn(here, { login: `shop-${role}`, projects: { shop: role } }));
+  }
+  const { body } = await here.admin('POST', '/api/runners', { name: 'box', labels: ['linux'] });
+  runnerToken = body.token;
+});
+afterAll(() => here[Symbol.asyncDispose]());
+
+/**
+ * Every declared route with its path filled in: `project` where it has one, else what does not exist. Only the one that would take the
+ * project away from the others is left out, and looked at last.
+ */
+function routesWith(project: string): { route: Route; method: string; path: string; isOfProject: boolean }[] {
+  const routes = here.routes.filter(
+    ({ method, path }) => `${method} ${path}` !== 'delete /api/projects/:project',
+  );
+  return routes.map((route) => ({
+    route,
+    method: route.method.toUpperCase(),
+    path: route.path
+      .replace(':project', project)
+      .replace(':number', '999')
+      .replace(/:[A-Za-z0-9]+/g, 'none'),
+    isOfProject: route.path.includes(':project'),
+  }));
+}
+
+/** What somebody with that role may do; the rest is refused before anything is looked at. */
+function mayCall(policy: Policy, role: Role | null): boolean {
+  if (policy === 'public' || policy === 'signed-in') return true;
+  if (policy === 'runner') return false;
+  return role !== null && ROLES.indexOf(role) >= ROLES.indexOf(policy);
+}
+
+/** Whether the gate let a call through: what comes after it answers anything but these two. */
+async function letIn(who: SignedInBrowser, method: string, path: string): Promise<number | 'in'> {
+  const gone = method === 'DELETE' && path === '/api/session' ? 'in' : null;
+  if (gone) return gone;
+  const { status, body } = await who.call(
+    method,
+    path,
+    method === 'GET' || method === 'HEAD' ? undefined : {},
+  );
+  const isGate =
+    status === 401 ||
+    (status === 403 && body?.code === 'forbidden' && /needs (the role|a runner)/.test(body.detail));
+  return isGate ? status : 'in';
+}
+
+describe.each(ROLES)('who is %s', (role) => {
+  test('everywhere is let in by every route that asks no more, and by no other', async () => {
+    const who = globals.get(role) as SignedInBrowser;
+    const wrong: string[] = [];
+    for (const { route, method, path } of routesWith('shop')) {
+      if (method === 'HEAD') continue;
+      const outcome = await letIn(who, method, path);
+      if ((outcome === 'in') !== mayCall(route.policy, role)) wrong.push(`${method} ${path}: ${outcome}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test('in one project is let in there, and nothing else exists for them', async () => {
+    const who = members.get(role) as SignedInBrowser;
+    const wrong: string[] = [];
+    for (const { route, method, path, isOfProject } of routesWith('shop')) {
+      if (method === 'HEAD') continue;
+      const outcome = await letIn(who, method, path);
+      if ((outcome === 'in') !== mayCall(route.policy, isOfProject ? role : null))
+        wrong.push(`${method} ${path}: ${outcome}`);
+    }
+    for (const project of ['other', 'absent']) {
+      for (const { route, method, path, isOfProject } of routesWith(project)) {
+        if (!isOfProject || method === 'HEAD' || route.policy === 'public' || route.policy === 'runner')
+          continue;
+        const { status, body } = await who.call(method, path, method === 'GET' ? undefined : {});
+        // The same words for what is not theirs and for what is not there.
+        if (status !== 404 || body.detail !== `The project "${project}" does not exist.`)
+          wrong.push(`${method} ${path}: ${status} ${body?.detail}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+});
+
+test('nobody in particular is let in by public routes only', async () => {
+  const wrong: string[] = [];
+  for (const { route, method, path } of routesWith('shop')) {
+    if (method === 'HEAD') continue;
+    const response = await fetch(here.address + path, { method });
+    await response.arrayBuffer();
+    if ((response.status === 401) === (route.policy === 'public') && !path.startsWith('/api/session'))
+      wrong.push(`${method} ${path}: ${response.status}`);
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('every kind of credential opens its own doors only', async () => {
+  const admin = globals.get('admin') as SignedInBrowser;
+  const { token } = await makeToken(admin, { name: 'ci', role: 'viewer' });
+  const sessionKey = admin.cookie.split('=')[1] ?? '';
+  const ask = async (bearer: string, path: string) => (await withToken(here, bearer, { path })).status;
+  const protocolPath = here.routes.find(({ policy }) => policy === 'runner')?.path ?? '';
+  expect(protocolPath).not.toBe('');
+  expect(await ask(token, '/api/projects')).toBe(200);
+  expect(await ask(runnerToken, '/api/projects')).toBe(403);
+  expect(await ask(sessionKey, '/api/projects')).toBe(401);
+  expect(await ask(`${token}x`, '/api/projects')).toBe(401);
+  const asRunner = async (bearer: string) =>
+    (await withToken(here, bearer, { method: 'POST', path: protocolPath, body: {} })).status;
+  expect(await asRunner(token)).toBe(403);
+  expect(await asRunner(ADMIN_TOKEN)).toBe(403);
+  expect(await asRunner(runnerToken)).not.toBe(403);
+  const cookies = [`reprise=${token}`, `reprise=${runnerToken}`, `reprise=${ADMIN_TOKEN}`];
+  for (const cookie of cookies) {
+    const response = await fetch(`${here.address}/api/projects`, { headers: { cookie } });
+    expect(response.status).toBe(401);
+  }
+});
+
+test('a token has never more than its role, its project and its owner', async () => {
+  const admin = globals.get('admin') as SignedInBrowser;
+  const { token } = await makeToken(admin, { name: 'shop-developer', role: 'developer', project: 'shop' });
+  const status = async (method: string, path: string) =>
+    (await withToken(here, token, { method, path, body: method === 'GET' ? undefined : {} } as never)).status;
+  expect(await status('GET', '/api/projects/shop')).toBe(200);
+  expect(await status('GET', '/api/projects/other')).toBe(404);
+  expect(await status('DELETE', '/api/projects/shop')).toBe(403);
+  expect(await status('POST', '/api/runners')).toBe(403);
+  const list = await withToken(here, token, { path: '/api/projects' });
+  expect(list.body.items.map(({ name }: { name: string }) => name)).toEqual(['shop']);
+});
+
+test('no credential is in the data in clear', async () => {
+  const { filesWith } = await import('../../rig/canary.ts');
+  const admin = globals.get('admin') as SignedInBrowser;
+  const { token } = await makeToken(admin, { name: 'hidden', role: 'viewer' });
+  expect(filesWith(here.path('data'), [token, runnerToken, admin.cookie.split('=')[1] ?? ''])).toEqual([]);
+});
+
+test('a project is removed by its administrators only', async () => {
+  const remove = async (who: SignedInBrowser | undefined) =>
+    (await who?.call('DELETE', '/api/projects/shop'))?.status;
+  for (const role of ['viewer', 'developer', 'deployer'] as const) {
+    expect(await remove(globals.get(role))).toBe(403);
+    expect(await remove(members.get(role))).toBe(403);
+  }
+  expect(await remove(members.get('admin'))).toBe(204);
+  expect(await remove(globals.get('admin'))).toBe(404);
+});
