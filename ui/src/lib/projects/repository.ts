@@ -37,12 +37,17 @@ export function sshAddress(github: string): string {
   return `git@github.com:${github}.git`;
 }
 
-/** Where GitHub lets one add a webhook. null: the repository at GitHub is not known. */
-export function newHookAt(github: string | null): string | null {
-  return github && `https://github.com/${github}/settings/hooks/new`;
+/** Where GitHub lists a repository's webhooks. */
+export function hooksAt(github: string): string {
+  return `https://github.com/${github}/settings/hooks`;
+}
+
+/** Where GitHub lets one add a webhook. */
+export function newHookAt(github: string): string {
+  return `${hooksAt(github)}/new`;
 }
 
 /** Where GitHub lets one add a deploy key. */
-export function newKeyAt(github: string | null): string | null {
-  return github && `https://github.com/${github}/settings/keys/new`;
+export function newKeyAt(github: string): string {
+  return `https://github.com/${github}/settings/keys/new`;
 }
