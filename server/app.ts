@@ -9,6 +9,7 @@ import { withAdminToken } from './admin-token.ts';
 import { artifactRoutes } from './artifacts/artifact.routes.ts';
 import { BlobStore } from './artifacts/blob.store.ts';
 import { auditRoutes } from './audit/audit.routes.ts';
+import { badgeRoutes } from './badges/badge.routes.ts';
 import { buildRoutes } from './builds/build.routes.ts';
 import { Planner } from './builds/planner.ts';
 import type { ServerConfig } from './config.ts';
@@ -129,6 +130,7 @@ function buildApp(services: Services, authenticate: Authenticate, state: { ready
     ...artifactRoutes(services),
     ...deliveryRoutes(services),
     ...auditRoutes(services),
+    ...badgeRoutes(services),
     ...aboutRoutes(() => routes, state),
   ];
   const app = express();

@@ -11,7 +11,6 @@ const RESERVED = [
   '/api/projects/:project/policy{/*rest}',
   '/api/keys',
   '/metrics',
-  '/badges/*badge',
 ];
 
 /** Answers 501 at every reserved address. */
