@@ -5,11 +5,10 @@ import { join } from 'node:path';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
-import { withAdminToken } from './admin-token.ts';
 import { artifactRoutes } from './artifacts/artifact.routes.ts';
 import { BlobStore } from './artifacts/blob.store.ts';
 import { auditRoutes } from './audit/audit.routes.ts';
-import { badgeRoutes } from './badges/badge.routes.ts';
+import { accountRoutes } from './auth/account.routes.ts';
 import { buildRoutes } from './builds/build.routes.ts';
 import { Planner } from './builds/planner.ts';
 import type { ServerConfig } from './config.ts';
@@ -48,14 +47,13 @@ export interface RunningServer {
 }
 
 /** Starts a server on its data directory. Rejects, leaving nothing behind, when it cannot. */
-export async function startServer(given: ServerConfig, log: Logger): Promise<RunningServer> {
+export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
   await using undo = new AsyncDisposableStack();
-  const lock = undo.adopt(lockDirectory(given.dataDir), ({ release }) => release());
-  const config = withAdminToken(given);
+  const lock = undo.adopt(lockDirectory(config.dataDir), ({ release }) => release());
   const { db, reader, close: closeDatabase } = await openDatabase(join(config.dataDir, 'reprise.db'));
   undo.defer(closeDatabase);
 
-  const authenticate = makeAuthenticate(config, db);
+  const authenticate = makeAuthenticate(config, db, () => services.now());
   const listening = { address: '' };
   const services = buildServices({ config, log, db, reader, authenticate, listening });
   undo.defer(() => services.logs.close());
@@ -130,7 +128,7 @@ function buildApp(services: Services, authenticate: Authenticate, state: { ready
     ...artifactRoutes(services),
     ...deliveryRoutes(services),
     ...auditRoutes(services),
-    ...badgeRoutes(services),
+    ...accountRoutes(services),
     ...aboutRoutes(() => routes, state),
   ];
   const app = express();
@@ -152,7 +150,7 @@ function buildApp(services: Services, authenticate: Authenticate, state: { ready
     response.set('Cache-Control', 'no-store');
     next();
   });
-  mount(app, routes, authenticate);
+  mount(app, routes, { authenticate, vault: services.vault, publicUrl: services.publicUrl });
   refuseReserved(app);
   app.use(servePage(PAGE_DIR));
   app.use(answerUnknownPath);

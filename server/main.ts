@@ -91,6 +91,30 @@ project
   .option(...JSON_OPTION)
   .action(async (name, o) => (await import('./cli/project.ts')).showProject(openClient(env), name, o));
 
+const user = reprise.command('user').description('add and list users, and make links to choose a password');
+user
+  .command('add')
+  .description('add a user; prints the link with which they choose a password')
+  .argument('<login>')
+  .option('--name <text>', 'as it is shown; the login where none is given')
+  .option(
+    '--role <role>',
+    'viewer, developer, deployer or admin of everything; none: only as member of projects',
+  )
+  .option('--github <login>', 'the GitHub account that may sign in as this user')
+  .option(...JSON_OPTION)
+  .action(async (login, o) => (await import('./cli/user.ts')).addUser(openClient(env), login, o));
+user
+  .command('list')
+  .option(...JSON_OPTION)
+  .action(async (o) => (await import('./cli/user.ts')).listUsers(openClient(env), o));
+user
+  .command('link')
+  .description('make a link with which a user chooses a new password')
+  .argument('<login>')
+  .option(...JSON_OPTION)
+  .action(async (login, o) => (await import('./cli/user.ts')).linkUser(openClient(env), login, o));
+
 reprise
   .command('build')
   .description('build a branch, a tag or any commit')

@@ -1,6 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { adminTokenFile } from '../admin-token.ts';
-
 /** The server said no, or could not be reached: the command ends with exit code 1 (or 2 where it was used wrongly). */
 export class CommandFailure extends Error {
   readonly exitCode: 1 | 2;
@@ -19,16 +16,14 @@ export interface Client {
   get(path: string, headers?: Record<string, string>): Promise<Response>;
 }
 
-/**
- * A client for `REPRISE_SERVER` (http://127.0.0.1:4000) with `REPRISE_TOKEN`, else, on the server's own machine, the
- * token kept in its data directory.
- */
+/** A client for `REPRISE_SERVER` (http://127.0.0.1:4000) with `REPRISE_TOKEN`, else with the server's own `REPRISE_ADMIN_TOKEN`. */
 export function openClient(env: NodeJS.ProcessEnv): Client {
   const server = (env['REPRISE_SERVER'] ?? 'http://127.0.0.1:4000').replace(/\/+$/, '');
-  const token = env['REPRISE_TOKEN'] ?? localAdminToken(env['REPRISE_DATA_DIR'] ?? './data');
+  const token = env['REPRISE_TOKEN']?.trim() || env['REPRISE_ADMIN_TOKEN']?.trim();
   if (!token) {
     throw new CommandFailure(
-      'Set REPRISE_TOKEN to an API token of the server (and REPRISE_SERVER to its address).',
+      `Set REPRISE_TOKEN to an API token: make one at ${server}/account, under "API tokens". ` +
+        'Where the server was given REPRISE_ADMIN_TOKEN, that one works too.',
       2,
     );
   }
@@ -69,13 +64,5 @@ export async function refusalOf(response: Response): Promise<CommandFailure> {
     return new CommandFailure(nearest?.length ? `${detail} Nearest: ${nearest.join(', ')}.` : detail);
   } catch {
     return new CommandFailure(`The server answered ${response.status} with something that is not Reprise's.`);
-  }
-}
-
-function localAdminToken(dataDir: string): string | null {
-  try {
-    return readFileSync(adminTokenFile(dataDir), 'utf8').trim();
-  } catch {
-    return null;
   }
 }

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
-import { adminTokenFile } from '../admin-token.ts';
 import { type RunningServer, startServer } from '../app.ts';
+import { firstAdminLink } from '../auth/link.ts';
 import { parseServerConfig } from '../config.ts';
 import { buildPage } from '../page/build.ts';
 import { CommandFailure } from './client.ts';
@@ -8,7 +8,7 @@ import { startEmbeddedRunner } from './embedded-runner.ts';
 
 /**
  * `reprise up` and `reprise server`: runs until TERM or INT, then drains. Standard output is for people (its first line
- * is the address); the operator's log is JSON lines on standard error.
+ * is the address, its second the link for the first administrator while there is none); the operator's log is JSON lines on standard error.
  */
 export async function serve(env: NodeJS.ProcessEnv, o: { withRunner: boolean }): Promise<void> {
   const { config, problems, warnings } = parseServerConfig(env);
@@ -20,8 +20,8 @@ export async function serve(env: NodeJS.ProcessEnv, o: { withRunner: boolean }):
   const stopping = whenAsked();
   const server = await startServer(config, log);
   console.log(`Reprise listening on ${server.address}`);
-  if (config.adminToken === null)
-    console.log(`The administrator's token is in ${adminTokenFile(config.dataDir)}`);
+  const first = await firstAdminLink(server.services);
+  if (first !== null) console.log(`Make the first administrator: ${first}`);
   const runner = o.withRunner && config.embeddedRunners > 0 ? await startEmbeddedRunner(server, env) : null;
   log.info({ address: server.address, dataDir: config.dataDir }, 'ready');
 

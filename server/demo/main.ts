@@ -5,20 +5,23 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sign } from '@octokit/webhooks-methods';
 import { pino } from 'pino';
-import { adminTokenFile } from '../admin-token.ts';
 import type { Build } from '../api.ts';
-import { startServer } from '../app.ts';
+import { type RunningServer, startServer } from '../app.ts';
+import { signInLink } from '../auth/link.ts';
 import { waitForBuild } from '../cli/build.ts';
 import { type Client, CommandFailure, openClient } from '../cli/client.ts';
 import { startEmbeddedRunner } from '../cli/embedded-runner.ts';
 import { bytes } from '../cli/print.ts';
 import { parseServerConfig } from '../config.ts';
+import { newToken } from '../db/id.ts';
 import { buildPage } from '../page/build.ts';
 import { makeSampleRepository } from './sample.ts';
 import { provideTools } from './tools.ts';
 
 const PROJECT = 'hello';
 const GITHUB = 'example/hello';
+/** Whom the page is opened as. */
+const USER = 'ada';
 
 const { values: options } = parseArgs({
   options: { exit: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
@@ -54,8 +57,11 @@ async function demo(): Promise<void> {
   const commits = makeSampleRepository(repository);
   say(`A repository with ${commits.length} commits: ${repository}`);
 
-  const server = await startHere(dataDir, undo);
-  const client = openClient({ REPRISE_SERVER: server, REPRISE_DATA_DIR: dataDir });
+  const token = newToken('rpa');
+  const running = await startHere(dataDir, { token, undo });
+  const server = running.address;
+  const client = openClient({ REPRISE_SERVER: server, REPRISE_TOKEN: token });
+  await client.json('POST', '/api/users', { login: USER, name: 'Ada Example', role: 'admin' });
   const project = await client.json<{ webhook: { url: string; secret: string } }>('POST', '/api/projects', {
     name: PROJECT,
     cloneUrl: `file://${repository}`,
@@ -80,28 +86,33 @@ async function demo(): Promise<void> {
   );
 
   const identical = build.sha256 === rebuild.sha256 && build.treeSha256 === rebuild.treeSha256;
-  if (options.json) console.log(JSON.stringify({ build, rebuild, identical, old: oldBuild, url: server }));
+  const { url } = await signInLink(running.services, USER);
+  if (options.json) console.log(JSON.stringify({ build, rebuild, identical, old: oldBuild, url }));
   say(`\nbuild   #${build.number}  sha256 ${build.sha256}`);
   say(`rebuild #${rebuild.number}  sha256 ${rebuild.sha256}  ${identical ? 'identical' : 'DIFFERENT'}`);
   if (!identical) throw new CommandFailure('The rebuild is not the same bytes.');
   if (options.exit) return;
 
-  say(`\nReprise stays up at ${server} (API: ${server}/api/openapi.json). Try, in another terminal:`);
-  say(
-    `  REPRISE_SERVER=${server} REPRISE_TOKEN=$(cat ${adminTokenFile(dataDir)}) npx reprise status ${PROJECT}`,
-  );
+  say(`\nReprise stays up. Look at it, signed in as ${USER} (the link is good once, for an hour):`);
+  say(`  ${url}`);
+  say(`In another terminal (the API is described at ${server}/api/openapi.json):`);
+  say(`  REPRISE_SERVER=${server} REPRISE_TOKEN=${token} npx reprise status ${PROJECT}`);
   say('Ctrl-C ends it and removes everything.');
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
 }
 
-async function startHere(dataDir: string, undo: AsyncDisposableStack): Promise<string> {
+async function startHere(
+  dataDir: string,
+  { token, undo }: { token: string; undo: AsyncDisposableStack },
+): Promise<RunningServer> {
   const { config } = parseServerConfig({
     REPRISE_LOG_LEVEL: 'warn',
     REPRISE_DATA_DIR: dataDir,
     REPRISE_PORT: '0',
     REPRISE_GIT_PROTOCOLS: 'file',
+    REPRISE_ADMIN_TOKEN: token,
   });
   if (config === null) throw new Error("The demo's own configuration is not valid.");
   const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
@@ -109,7 +120,7 @@ async function startHere(dataDir: string, undo: AsyncDisposableStack): Promise<s
   undo.defer(() => server.close());
   const runner = await startEmbeddedRunner(server, { ...process.env, REPRISE_LOG_LEVEL: 'warn' });
   undo.defer(() => runner.stop());
-  return server.address;
+  return server;
 }
 
 /** Sends what GitHub sends for a push to main, signed as GitHub signs. Returns the build's number. */
