@@ -9,6 +9,7 @@ import { artifactRoutes } from './artifacts/artifact.routes.ts';
 import { BlobStore } from './artifacts/blob.store.ts';
 import { auditRoutes } from './audit/audit.routes.ts';
 import { accountRoutes } from './auth/account.routes.ts';
+import { badgeRoutes } from './badges/badge.routes.ts';
 import { buildRoutes } from './builds/build.routes.ts';
 import { Planner } from './builds/planner.ts';
 import type { ServerConfig } from './config.ts';
@@ -128,6 +129,7 @@ function buildApp(services: Services, authenticate: Authenticate, state: { ready
     ...artifactRoutes(services),
     ...deliveryRoutes(services),
     ...auditRoutes(services),
+    ...badgeRoutes(services),
     ...accountRoutes(services),
     ...aboutRoutes(() => routes, state),
   ];
