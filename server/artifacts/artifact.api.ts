@@ -17,6 +17,7 @@ const link = z.object({
 export const manifestSchema = z
   .object({ items: z.array(z.discriminatedUnion('type', [file, directory, link])) })
   .meta({ id: 'Manifest' });
+export type Manifest = z.infer<typeof manifestSchema>;
 
 /** An entry as the API names its members: a link's target is `link`. The stored manifest, which is hashed, stays. */
 export function viewEntry(entry: ManifestEntry): z.infer<typeof manifestSchema>['items'][number] {

@@ -58,7 +58,7 @@ export function address(parts: TemplateStringsArray, ...values: (string | number
 
 /** A query string of what is given: empty values are left out. */
 export function query(values: Record<string, string | number | null | undefined>): string {
-  const given = Object.entries(values).flatMap(([name, value]) =>
+  const given = Object.entries(values).flatMap<[string, string]>(([name, value]) =>
     value === null || value === undefined || value === '' ? [] : [[name, String(value)]],
   );
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
