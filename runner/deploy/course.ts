@@ -1,0 +1,162 @@
+import type { Deployment, DeployPorts, Phase } from './deployment.ts';
+import { HostLog } from './host-log.ts';
+import type { ConverseOptions, Said } from './hosts/converse.ts';
+import type { Host } from './hosts/host.ts';
+import type { Program } from './scripts/program.ts';
+import { Trouble } from './trouble.ts';
+
+/** A host in the course of one deployment: what was found there, and what was done to it. */
+export interface Target {
+  readonly host: Host;
+  readonly name: string;
+  /** Its place in the environment's whole list. */
+  readonly index: number;
+  readonly log: HostLog;
+  /** The lock was asked for, so it may be held. */
+  lockTried: boolean;
+  /** What `current` led to when the lock was taken, as it was written and as a release's name; null: nothing. */
+  before: { target: string; release: string } | null;
+  releases: string[];
+  /** Of what this deployment puts there. */
+  digest: string | null;
+  /** A release was begun there. */
+  prepared: boolean;
+  /** The switch was begun. */
+  switched: boolean;
+  /** Out of HAProxy by us, and which of its servers somebody else had taken out before. */
+  drained: boolean;
+  leftOut: Set<string>;
+  /** A deployment that was killed took it out. */
+  drainedBefore: boolean;
+  /** Of what is live now; null: nothing says. */
+  healthy: boolean | null;
+  unlocked: boolean;
+}
+
+/** What an act says about itself when it is done. */
+export interface Done {
+  detail?: string;
+  digest?: string;
+}
+
+/** A deployment that is being carried out. Each of its acts is recorded before it is done and after. */
+export class Course {
+  readonly deployment: Deployment;
+  readonly targets: Target[];
+  readonly #ports: DeployPorts;
+  /** The release that is made or flipped to. */
+  release: string;
+
+  constructor(deployment: Deployment, hosts: readonly Host[], ports: DeployPorts) {
+    this.deployment = deployment;
+    this.#ports = ports;
+    this.release = deployment.release;
+    this.targets = hosts.map((host) => newTarget(host, deployment, ports));
+  }
+
+  /** Cancel is heard here, and nowhere else. */
+  heed(): void {
+    if (this.#ports.signal.aborted) throw new Trouble('cancelled', 'The deployment was cancelled.');
+  }
+
+  /** Does one thing on one host, between two records. What `work` throws as `Trouble` is recorded and thrown again. */
+  async act(target: Target, phase: Phase, work: () => Promise<Done | undefined>): Promise<void> {
+    await this.#record(target, phase, null);
+    let done: Done | undefined;
+    try {
+      done = await work();
+    } catch (error) {
+      if (!(error instanceof Trouble)) throw error;
+      target.log.say(error.message);
+      await this.#record(target, phase, error.lost ? 'unknown' : 'failed', { detail: error.message });
+      throw error;
+    }
+    await this.#record(target, phase, 'done', done);
+  }
+
+  /** What a program says on a host; throws `Trouble` when it refuses or is lost. */
+  async run(
+    target: Target,
+    program: Program,
+    options: Partial<Omit<ConverseOptions, 'output'>> = {},
+  ): Promise<Said> {
+    const timeoutMs = options.timeoutMs ?? this.deployment.limits.actMs;
+    const answer = await target.host.run(program, { ...options, timeoutMs, output: target.log.output });
+    target.log.flush();
+    if (answer.kind === 'done') return answer.said;
+    throw new Trouble('errored', answer.why, answer.kind === 'lost' && answer.begun);
+  }
+
+  async #record(
+    target: Target,
+    phase: Phase,
+    outcome: 'done' | 'failed' | 'unknown' | null,
+    done: Done = {},
+  ): Promise<void> {
+    await this.#ports.record({
+      host: target.name,
+      phase,
+      at: outcome === null ? 'before' : 'after',
+      outcome,
+      release: this.release,
+      previousRelease: target.before?.release ?? null,
+      detail: done.detail ?? null,
+      digest: done.digest ?? null,
+    });
+  }
+}
+
+/** The variables that the commands of the pipeline file see. What is known of the artifact only holds for the new release. */
+export function commandVariables(
+  { deployment }: Course,
+  target: Target,
+  o: { release: string; directory: string; facts: boolean },
+): Record<string, string> {
+  const { environment, artifact, project } = deployment;
+  const facts = {
+    REPRISE_BUILD: String(artifact?.build ?? ''),
+    REPRISE_VERSION: artifact?.version ?? '',
+    REPRISE_COMMIT: artifact?.commit ?? '',
+    REPRISE_BRANCH: artifact?.branch ?? '',
+    REPRISE_TAG: artifact?.tag ?? '',
+  };
+  return {
+    ...deployment.env,
+    REPRISE: 'true',
+    REPRISE_PROJECT: project,
+    REPRISE_ENVIRONMENT: environment.name,
+    ...(o.facts ? facts : {}),
+    REPRISE_RELEASE: o.release,
+    REPRISE_RELEASE_PATH: o.directory,
+    REPRISE_PREVIOUS_RELEASE: target.before?.release ?? '',
+    REPRISE_DEPLOY_PATH: target.host.place.path,
+    REPRISE_HOST: target.name,
+    ...deployment.secrets,
+  };
+}
+
+/** The absolute name that `current` is given for a release, as Capistrano gives it. */
+export function releasePath(target: Target, release: string): string {
+  return `${target.host.place.path}/releases/${release}`;
+}
+
+function newTarget(host: Host, { environment }: Deployment, ports: DeployPorts): Target {
+  const label = host.name.replace(/^[^@]*@/, '');
+  return {
+    host,
+    name: host.name,
+    index: environment.hosts.indexOf(host.name),
+    log: new HostLog(label, (bytes) => ports.log(bytes)),
+    lockTried: false,
+    before: null,
+    releases: [],
+    digest: null,
+    prepared: false,
+    switched: false,
+    drained: false,
+    leftOut: new Set(),
+    drainedBefore: false,
+    healthy: null,
+    unlocked: false,
+  };
+}
