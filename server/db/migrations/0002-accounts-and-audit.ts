@@ -90,5 +90,11 @@ export const accountsAndAudit: Migration = {
       .execute();
     // With `seq`, the row's number, as every index has it: a project's newest deliveries without looking at others'.
     await db.schema.createIndex('deliveries_project').on('deliveries').column('project_id').execute();
+    // All that is asked of a project's last builds to choose which to show, without their rows: those hold the plans.
+    await db.schema
+      .createIndex('builds_newest')
+      .on('builds')
+      .columns(['project_id', 'number', 'status', 'branch'])
+      .execute();
   },
 };
