@@ -92,11 +92,16 @@ async function comeBack(accounts: Accounts, settings: GithubSignIn, o: Returning
         await recordRefused(services, { subject: `GitHub: ${error.login}`, place, why: error.message });
       return back(accounts, o, error.message);
     }
-    const { message, cause } = error as Error;
-    const reason = cause instanceof Error ? `${message}: ${cause.message}` : message;
-    services.log.warn({ reason }, 'signing in with GitHub failed');
+    services.log.warn({ reason: reasonOf(error) }, 'signing in with GitHub failed');
     return back(accounts, o, "GitHub could not be asked who you are. Try again; the server's log says more.");
   }
+}
+
+/** GitHub's own code (`bad_verification_code`) where it gave one; never a secret. */
+function reasonOf(error: unknown): string {
+  const { message, cause, error: code } = error as Error & { error?: unknown };
+  if (typeof code === 'string') return `GitHub answered ${code}`;
+  return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }
 
 function back({ services }: Accounts, { request, response }: Returning, sentence: string): string {

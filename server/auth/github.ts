@@ -1,4 +1,4 @@
-import type { Configuration } from 'openid-client';
+import type { Configuration, CustomFetchOptions } from 'openid-client';
 import type { GithubSignIn } from '../config.ts';
 
 /** Whoever waits for a page does not wait longer for GitHub. */
@@ -70,6 +70,23 @@ async function configure(settings: GithubSignIn): Promise<Configuration> {
     client.ClientSecretPost(clientSecret.reveal()),
   );
   configuration.timeout = PATIENCE_MS / 1000;
+  configuration[client.customFetch] = fetchWithStatus;
   if (new URL(url).protocol === 'http:') client.allowInsecureRequests(configuration);
   return configuration;
+}
+
+/** GitHub says no with status 200 and an `error` in the body; by the standard, and for the client, that is a 400. */
+async function fetchWithStatus(
+  url: string,
+  { method, headers, body, signal }: CustomFetchOptions,
+): Promise<Response> {
+  const response = await fetch(url, {
+    method,
+    headers,
+    signal: signal ?? null,
+    body: body as URLSearchParams | null,
+  });
+  const text = await response.text();
+  const status = response.ok && /"error"\s*:/.test(text) ? 400 : response.status;
+  return new Response(text, { status, headers: response.headers });
 }
