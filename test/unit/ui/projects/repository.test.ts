@@ -1,4 +1,10 @@
-import { githubFrom, isOverSsh, nameFrom, sshAddress } from '@reprise/ui/projects/repository.ts';
+import {
+  githubFrom,
+  httpsAddress,
+  isOverSsh,
+  nameFrom,
+  sshAddress,
+} from '@reprise/ui/projects/repository.ts';
 import { describe, expect, test } from 'vitest';
 
 describe('a project is named after its clone address', () => {
@@ -38,10 +44,12 @@ describe('the repository at GitHub is read from the address', () => {
   ])('%s: %s', (address, github) => expect(githubFrom(address)).toBe(github));
 });
 
-test('a deploy key needs an address over SSH, which GitHub has for every repository', () => {
+test('a deploy key needs an address over SSH and a token one over HTTPS; GitHub has both for every repository', () => {
   expect(isOverSsh('https://github.com/example/shop')).toBe(false);
   expect(isOverSsh('/srv/git/shop')).toBe(false);
   expect(isOverSsh('git@github.com:example/shop.git')).toBe(true);
   expect(isOverSsh(sshAddress('example/shop'))).toBe(true);
+  expect(isOverSsh(httpsAddress('example/shop'))).toBe(false);
   expect(githubFrom(sshAddress('example/shop'))).toBe('example/shop');
+  expect(githubFrom(httpsAddress('example/shop'))).toBe('example/shop');
 });

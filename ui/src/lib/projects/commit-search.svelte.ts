@@ -1,7 +1,7 @@
 import type { ListedCommits, ListedRefs } from '@reprise/server/projects/project.api.ts';
 import { type Ask, address, get, query } from '../api.ts';
 import { Resource } from '../resource.svelte.ts';
-import { type Choice, choicesFor } from './choices.ts';
+import { type Choice, type ChoiceGroup, choicesFor } from './choices.ts';
 
 /** Somebody who types is not asked for after each letter. */
 const DEBOUNCE_MS = 180;
@@ -20,23 +20,17 @@ export class CommitSearch {
   readonly #defaultBranch: () => string;
   #settled = $state('');
   #chosen = $state<string | null>(null);
-  readonly groups = $derived.by(() =>
-    choicesFor({
-      query: this.#settled,
-      history: this.history?.name ?? this.#defaultBranch(),
-      refs: this.refs.value?.items ?? [],
-      commits: this.commits.value?.items ?? [],
-    }),
-  );
-  readonly choices = $derived(this.groups.flatMap(({ choices }) => choices));
+  /** What was found last. While something new is looked for it stays, and cannot be chosen from. */
+  #groups = $state.raw<readonly ChoiceGroup[]>([]);
+  readonly choices = $derived(this.#groups.flatMap(({ choices }) => choices));
   /** The one that would be built: what was last gone to, or the first. */
   readonly chosen = $derived(this.choices.find(({ key }) => key === this.#chosen) ?? this.choices[0]);
   /** Whether what is shown answers what was typed. */
   readonly isSettled = $derived.by(
     () =>
       this.#settled === this.query.trim() &&
-      this.#isAnswer(this.commits, this.#commitsAt) &&
-      this.#isAnswer(this.refs, this.#refsAt),
+      isOver(this.commits, this.#commitsAt) &&
+      isOver(this.refs, this.#refsAt),
   );
   /** Why this is not the newest, where the upstream could not be asked. */
   readonly stale = $derived.by(() => this.commits.value?.stale ?? this.refs.value?.stale ?? null);
@@ -55,6 +49,14 @@ export class CommitSearch {
       }, DEBOUNCE_MS);
       return () => clearTimeout(timer);
     });
+    // Before drawing: that it is settled and what was found are seen together.
+    $effect.pre(() => {
+      if (this.isSettled) this.#groups = this.#found();
+    });
+  }
+
+  get groups(): readonly ChoiceGroup[] {
+    return this.#groups;
   }
 
   choose(choice: Choice): void {
@@ -63,6 +65,7 @@ export class CommitSearch {
 
   /** Goes up or down by so many, not past the ends. */
   step(by: number): void {
+    if (!this.isSettled) return;
     const here = this.chosen ? this.choices.indexOf(this.chosen) : -1;
     const next = this.choices[Math.min(Math.max(here + by, 0), this.choices.length - 1)];
     if (next) this.choose(next);
@@ -94,9 +97,24 @@ export class CommitSearch {
     return address`/api/projects/${this.#project()}/refs` + query({ query: this.#settled, limit: 200 });
   }
 
-  #isAnswer(resource: Resource<Asked<unknown>>, wanted: string): boolean {
-    return resource.value?.asked === wanted || resource.problem !== null;
+  #found(): ChoiceGroup[] {
+    return choicesFor({
+      query: this.#settled,
+      history: this.history?.name ?? this.#defaultBranch(),
+      refs: itemsOf(this.refs, this.#refsAt),
+      commits: itemsOf(this.commits, this.#commitsAt),
+    });
   }
+}
+
+/** Whether the question was answered, or refused. */
+function isOver(resource: Resource<Asked<unknown>>, wanted: string): boolean {
+  return resource.value?.asked === wanted || resource.problem !== null;
+}
+
+/** Nothing where it was refused: what an earlier question brought is no answer to this one. */
+function itemsOf<Item>(resource: Resource<Asked<{ items: Item[] }>>, wanted: string): Item[] {
+  return resource.value?.asked === wanted ? resource.value.items : [];
 }
 
 async function ask<Answer>(path: string, o: Ask): Promise<Asked<Answer>> {

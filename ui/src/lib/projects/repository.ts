@@ -37,6 +37,11 @@ export function sshAddress(github: string): string {
   return `git@github.com:${github}.git`;
 }
 
+/** The same repository's address over HTTPS, which a token needs. */
+export function httpsAddress(github: string): string {
+  return `https://github.com/${github}.git`;
+}
+
 /** Where GitHub lists a repository's webhooks. */
 export function hooksAt(github: string): string {
   return `https://github.com/${github}/settings/hooks`;
