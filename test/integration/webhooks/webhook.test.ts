@@ -373,6 +373,16 @@ describe('the list of deliveries', () => {
     expect(all[0]).toMatchObject({ event: 'push', sender: 'ada', ref: 'refs/heads/main', ignored: null });
   });
 
+  test('is narrowed to a project', async () => {
+    await push({ after: newCommit() });
+    const projects = async (name: string) => {
+      const { body } = await server.admin('GET', `/api/deliveries?project=${name}`);
+      return new Set(body.items.map(({ project }: { project: string }) => project));
+    };
+    expect(await projects('shop')).toEqual(new Set(['shop']));
+    expect(await projects('nothing')).toEqual(new Set());
+  });
+
   test('can run one again, as a new build of the same commit', async () => {
     const [guid, after] = [randomUUID(), newCommit()];
     const { body: first } = await push({ guid, after });

@@ -9,6 +9,7 @@ const branch = (name: string, commit: string) => ({
   ref: `refs/heads/${name}`,
   commit,
   at: AT,
+  builds: [],
 });
 const commit = (digit: string, subject: string, builds: { number: number; status: 'passed' }[] = []) => ({
   sha: sha(digit),

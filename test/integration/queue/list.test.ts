@@ -1,0 +1,56 @@
+import type { QueueItem } from '@reprise/server/queue/queue.api.ts';
+import { expect, test } from 'vitest';
+import { PuppetRunner } from '../../rig/puppet-runner.ts';
+import { QueueServer } from '../../rig/queue-server.ts';
+
+async function queue(server: QueueServer): Promise<QueueItem[]> {
+  return (await server.admin<{ items: QueueItem[] }>('GET', '/api/queue')).body.items;
+}
+
+test('the queue says of what is built: where it is, since when, what came first and what it was made of', async () => {
+  await using server = await QueueServer.start();
+  const runner = await PuppetRunner.connect(server);
+  const number = await server.build({ name: 'test' }, { name: 'later', runsOn: ['nobody'] });
+  await server.services.db
+    .updateTable('builds')
+    .set({ message: `Subject <b>\r\n\r\n${'The body. '.repeat(100_000)}`, trigger_reason: 'to see' })
+    .execute();
+  const work = await runner.take();
+  const facts = {
+    project: 'app',
+    build: number,
+    branch: 'main',
+    message: 'Subject <b>',
+    trigger: { kind: 'manual', by: 'ada', reason: 'to see' },
+    queuedAt: expect.stringMatching(/Z$/),
+  };
+  expect(await queue(server)).toEqual([
+    {
+      ...facts,
+      job: 'test',
+      status: 'running',
+      runsOn: ['linux'],
+      startedAt: expect.stringMatching(/Z$/),
+      step: null,
+      why: '',
+      runner: runner.name,
+    },
+    {
+      ...facts,
+      job: 'later',
+      status: 'queued',
+      runsOn: ['nobody'],
+      startedAt: null,
+      step: null,
+      why: 'no runner has the label nobody',
+      runner: null,
+    },
+  ]);
+  const started = { exitCode: null, startedMs: 5, finishedMs: null, logOffset: 0 };
+  await runner.progress(work, [{ name: 'true', status: 'running', ...started }]);
+  expect((await queue(server))[0]?.step).toBe('true');
+  await runner.progress(work, [{ name: 'true', status: 'passed', ...started, exitCode: 0, finishedMs: 9 }]);
+  expect((await queue(server))[0]?.step).toBeNull();
+  await runner.finish(work);
+  expect((await queue(server)).map(({ job }) => job)).toEqual(['later']);
+});
