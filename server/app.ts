@@ -33,6 +33,7 @@ import { queueRoutes } from './queue/queue.routes.ts';
 import { Queue } from './queue/queue.ts';
 import { protocolRoutes } from './runners/protocol.routes.ts';
 import { runnerRoutes } from './runners/runner.routes.ts';
+import { secretRoutes } from './secrets/secret.routes.ts';
 import type { Services } from './services.ts';
 import { Vault } from './vault.ts';
 import { VERSION } from './version.ts';
@@ -44,6 +45,8 @@ export interface RunningServer {
   /** Where it listens: `http://HOST:PORT`. */
   address: string;
   services: Services;
+  /** Every declared route: what answers beside GitHub's webhooks, the runners' git and the page. */
+  routes: readonly Route[];
   close(): Promise<void>;
 }
 
@@ -59,7 +62,8 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   const services = buildServices({ config, log, db, reader, authenticate, listening });
   undo.defer(() => services.logs.close());
   const state = { ready: false };
-  const http = createServer(buildApp(services, authenticate, state));
+  const routes = allRoutes(services, state);
+  const http = createServer(buildApp(services, authenticate, routes));
   // A blob may take an hour to arrive; a header may not.
   http.requestTimeout = 3_600_000;
   http.keepAliveTimeout = 75_000;
@@ -77,6 +81,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   return {
     address: listening.address,
     services,
+    routes,
     async close() {
       state.ready = false;
       await services.planner.stop();
@@ -118,7 +123,7 @@ function buildServices(
   return services;
 }
 
-function buildApp(services: Services, authenticate: Authenticate, state: { ready: boolean }): Express {
+function allRoutes(services: Services, state: { ready: boolean }): Route[] {
   const routes: Route[] = [
     ...protocolRoutes(services),
     ...runnerRoutes(services),
@@ -128,11 +133,16 @@ function buildApp(services: Services, authenticate: Authenticate, state: { ready
     ...logRoutes(services),
     ...artifactRoutes(services),
     ...deliveryRoutes(services),
+    ...secretRoutes(services),
     ...auditRoutes(services),
     ...badgeRoutes(services),
     ...accountRoutes(services),
     ...aboutRoutes(() => routes, state),
   ];
+  return routes;
+}
+
+function buildApp(services: Services, authenticate: Authenticate, routes: readonly Route[]): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
   if (services.config.trustProxy) app.set('trust proxy', services.config.trustProxy);
