@@ -95,7 +95,7 @@ test('the current password is guessed no more often than at the sign-in', async 
 test('the time does not tell whether an account exists (A4)', { retry: 2 }, async () => {
   await using here = await ServerHere.start();
   const times = { known: [] as number[], unknown: [] as number[] };
-  // Twelve users, ten tries each, known and unknown by turns: what else the machine does falls on both alike.
+  // By turns, so that what else the machine does falls on both alike; thirty tries in all, as many as one address has.
   for (let user = 0; user < 3; user += 1) await signIn(here, { login: `user-${user}`, role: 'viewer' });
   const time = async (login: string) => {
     const begin = performance.now();
