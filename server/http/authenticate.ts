@@ -6,12 +6,15 @@ import { greater, isAtLeast, lesser, type Role } from '../auth/role.ts';
 import { SESSION_IDLE_MS } from '../auth/session.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Database } from '../db/schema.ts';
-import { sessionKeyOf } from './cookie.ts';
+import { sessionCookieOf } from './cookie.ts';
 import { notFound, Refusal } from './refusal.ts';
 import type { Policy } from './route.ts';
 
 /** What a request shows: a bearer token, or the cookie of a session. None is ever valid as another. */
-export type Credential = { kind: 'bearer' | 'session'; key: string };
+export type Credential =
+  | { kind: 'bearer'; key: string }
+  /** `isVouchedFor`: by the browser, that this host has set the cookie over TLS. */
+  | { kind: 'session'; key: string; isVouchedFor: boolean };
 
 /** Finds out whom a credential lets in. null: nobody we know, or no longer. */
 export type Authenticate = (credential: Credential) => Promise<Caller | null>;
@@ -32,9 +35,15 @@ export function makeAuthenticate(
   now: () => number = Date.now,
 ): Authenticate {
   const operator = config.adminToken && sha256(config.adminToken.reveal());
-  return async ({ kind, key }) => {
+  // Where sessions come with a secure cookie, a plain one is not from here: it would sign a visitor in as somebody else.
+  const isVouchedForOnly = config.url?.startsWith('https://') ?? false;
+  return async (credential) => {
+    const { key } = credential;
     const hash = sha256(key);
-    if (kind === 'session') return bySession(db, hash.toString('hex'), now());
+    if (credential.kind === 'session') {
+      if (isVouchedForOnly && !credential.isVouchedFor) return null;
+      return bySession(db, hash.toString('hex'), now());
+    }
     if (operator && timingSafeEqual(hash, operator)) return OPERATOR;
     if (key.startsWith(RUNNER)) return byRunner(db, hash.toString('hex'));
     if (key.startsWith(API_TOKEN)) return byToken(db, hash.toString('hex'), now());
@@ -50,8 +59,8 @@ export function credentialOf(
     const key = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(headers.authorization)?.[1];
     return key === undefined ? 'malformed' : { kind: 'bearer', key };
   }
-  const key = sessionKeyOf(headers);
-  return key === null ? null : { kind: 'session', key };
+  const cookie = sessionCookieOf(headers);
+  return cookie && { kind: 'session', ...cookie };
 }
 
 /** Who sends a request. A token that is not known is refused; a session that is over is nobody, as its page will be told. */

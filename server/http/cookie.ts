@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { parseCookie } from 'cookie';
 import type { Request, Response } from 'express';
 import type { ServerConfig } from '../config.ts';
+import { isLocalAddress, isLocalName } from './origin.ts';
 
 /** Over TLS the browser itself sees to it that no other host and no plain connection has set it (RFC 6265bis, 4.1.3.2). */
 const SECURE = '__Host-reprise';
@@ -9,11 +10,18 @@ const PLAIN = 'reprise';
 const OPTIONS = { httpOnly: true, sameSite: 'lax', path: '/' } as const;
 
 /** The session's key that a browser sends. A plain cookie counts only where there is no secure one. */
-export function sessionKeyOf({ cookie }: Pick<IncomingHttpHeaders, 'cookie'>): string | null {
+export function sessionKeyOf(headers: Pick<IncomingHttpHeaders, 'cookie'>): string | null {
+  return sessionCookieOf(headers)?.key ?? null;
+}
+
+/** The same, and whether the browser vouches for it: a plain cookie may have been set by a neighbouring host. */
+export function sessionCookieOf({
+  cookie,
+}: Pick<IncomingHttpHeaders, 'cookie'>): { key: string; isVouchedFor: boolean } | null {
   if (cookie === undefined) return null;
-  const cookies = parseCookie(cookie);
-  const key = cookies[SECURE] ?? cookies[PLAIN];
-  return key !== undefined && key.length <= 512 ? key : null;
+  const { [SECURE]: secure, [PLAIN]: plain } = parseCookie(cookie);
+  const key = secure ?? plain;
+  return key !== undefined && key.length <= 512 ? { key, isVouchedFor: secure !== undefined } : null;
 }
 
 export function setSessionCookie(
@@ -37,10 +45,5 @@ export function isSecure(request: Pick<Request, 'secure'>, config: Pick<ServerCo
 /** Whether the browser runs on this machine: the connection comes from it and asks for it, not for a proxy's name. */
 export function isLoopback({ socket, headers }: Pick<Request, 'socket' | 'headers'>): boolean {
   const from = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-  const host = URL.canParse(`http://${headers.host}`) ? new URL(`http://${headers.host}`).hostname : '';
-  return isLocal(from) && (host === 'localhost' || isLocal(host.replace(/^\[|\]$/g, '')));
-}
-
-function isLocal(address: string): boolean {
-  return address === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address);
+  return isLocalAddress(from) && isLocalName(headers.host ?? '');
 }

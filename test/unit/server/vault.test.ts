@@ -72,3 +72,16 @@ test('a text sealed by a later version says so', () => {
   using dir = tempDir();
   expect(() => Vault.open(dir.path, null).open('v9.AAAA', 'p')).toThrow(/newer Reprise/);
 });
+
+test('a code over a text holds for its purpose, its text and its key only, and lasts over a restart', () => {
+  using dir = tempDir();
+  const code = Vault.open(dir.path, null).mac('a session', 'csrf');
+  expect(code).toMatch(/^[\w-]{43}$/);
+  expect(Vault.open(dir.path, null).mac('a session', 'csrf')).toBe(code);
+  const others = [
+    Vault.open(dir.path, null).mac('a session', 'another'),
+    Vault.open(dir.path, null).mac('another', 'csrf'),
+    Vault.open(dir.path, new Secret(KEY)).mac('a session', 'csrf'),
+  ];
+  expect(others).not.toContain(code);
+});
