@@ -1,5 +1,3 @@
-import { untrack } from 'svelte';
-
 /** What one key does on the page that is shown. */
 export interface Shortcut {
   /** `j`, `?`, `/`, `Escape`, or two keys one after the other: `g p`. */
@@ -10,6 +8,8 @@ export interface Shortcut {
 }
 
 let current = $state.raw<readonly Shortcut[]>([]);
+/** The same, not as state: an effect that ends sees state as it was before, without what took its place meanwhile. */
+let latest: readonly Shortcut[] = [];
 let before = '';
 let beforeAt = 0;
 /** Between the two keys of a pair. */
@@ -24,11 +24,14 @@ export function activeShortcuts(): readonly Shortcut[] {
 export function useShortcuts(mine: readonly Shortcut[]): void {
   // Before drawing, so that what is outside comes first and is overruled by what is inside it.
   $effect.pre(() => {
-    current = [...mine, ...untrack(() => current)];
-    return () => {
-      current = current.filter((shortcut) => !mine.includes(shortcut));
-    };
+    set([...mine, ...latest]);
+    return () => set(latest.filter((shortcut) => !mine.includes(shortcut)));
   });
+}
+
+function set(shortcuts: readonly Shortcut[]): void {
+  latest = shortcuts;
+  current = shortcuts;
 }
 
 /** Hears every key of the page: nothing is done while somebody types, or with a modifier, or in an open dialog. */
