@@ -14,6 +14,7 @@ import { jobsPerSecond } from './jobs-per-second.ts';
 import { logRead } from './log-read.ts';
 import { logWrite } from './log-write.ts';
 import { packing } from './packing.ts';
+import { projectList } from './project-list.ts';
 import { type Row, rowsOf, tableOf } from './table.ts';
 import { webhookAnswer } from './webhook-answer.ts';
 import { webhookRate } from './webhook-rate.ts';
@@ -33,6 +34,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   idleMemory,
   coldStart,
   buildList,
+  projectList,
   claim,
 ];
 
