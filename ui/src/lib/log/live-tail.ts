@@ -44,12 +44,15 @@ export class LiveTail {
   readonly #pages: Page[] = [];
   #times: { offset: number; at: number }[];
   #end: number;
+  /** Where the line that is still being written began, as far as that is held. */
+  #lineStart: number;
   #newlines = 0;
   #held = 0;
 
   constructor(o: TailOptions) {
     this.#o = o;
     this.#end = o.offset;
+    this.#lineStart = o.offset;
     this.#times = o.at === undefined ? [] : [{ offset: o.offset, at: o.at }];
   }
 
@@ -60,7 +63,7 @@ export class LiveTail {
 
   /** Lines of the whole log so far, counting a last one without a newline. */
   get total(): number {
-    const isOpen = this.#o.continued && this.#newlines === 0 ? true : this.#lineStart < this.#end;
+    const isOpen = this.#lineStart < this.#end || (this.#o.continued && this.#newlines === 0);
     return this.#o.line - 1 + this.#newlines + (isOpen ? 1 : 0);
   }
 
@@ -112,10 +115,6 @@ export class LiveTail {
     return this.#o.line + page.newlines + before;
   }
 
-  get #lineStart(): number {
-    return this.#newlines === 0 ? this.#o.offset : this.#newlineAt(this.#newlines - 1) + 1;
-  }
-
   /** Of a line that is held; line `o.line` begins where the tail does. */
   #startOf(number: number): number {
     const before = number - this.#o.line;
@@ -151,6 +150,7 @@ export class LiveTail {
     for (let at = part.indexOf(NEWLINE); at !== -1; at = part.indexOf(NEWLINE, at + 1)) {
       if (page.count % STRIDE === 0) page.marks.push(page.length + at);
       page.count += 1;
+      this.#lineStart = this.#end + at + 1;
     }
     page.length += part.length;
     this.#newlines = page.newlines + page.count;

@@ -66,12 +66,12 @@ export class Viewport {
     return { first: Math.max(0, first), end: Math.min(count, end) };
   });
 
-  /** Where the window's first row is, in the scrolled element. */
-  readonly offset = $derived.by(() => {
+  /** Where a row is in the scrolled element, in pixels. */
+  topOf(row: number): number {
     void this.#news;
     const shift = this.#following ? this.height - this.#content : this.#shift;
-    return Math.round(this.#heights.offsetOf(this.window.first) + shift);
-  });
+    return Math.round(this.#heights.offsetOf(row) + shift);
+  }
 
   /** The first row that is seen, below the head that stays at the top. */
   readonly firstSeen = $derived(this.#rowAt(this.#seenTop + this.#margin));
@@ -201,7 +201,7 @@ export class Viewport {
 
   /** The scroll bar goes to where the content is, once the hand rests. */
   #settle(): void {
-    if (!this.#following) this.#keep(this.#top);
+    if (!this.#following && this.#content > this.height) this.#keep(this.#top);
   }
 
   #keep(top: number): void {
@@ -212,8 +212,9 @@ export class Viewport {
 
   #setScroll(scrollTop: number): void {
     const scroller = this.#scroller;
-    if (!scroller) return;
-    if (Math.abs(scroller.scrollTop - scrollTop) >= 1) scroller.scrollTop = scrollTop;
+    // What is known is not asked: that would cost a layout.
+    if (!scroller || Math.abs(this.#scrollTop - scrollTop) < 1) return;
+    scroller.scrollTop = scrollTop;
     this.#scrollTop = scroller.scrollTop;
   }
 
