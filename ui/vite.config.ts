@@ -1,6 +1,6 @@
 import adapter from '@sveltejs/adapter-static';
 import { sveltekit } from '@sveltejs/kit/vite';
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
 import about from './package.json' with { type: 'json' };
 
 /** Where `npm run dev` finds a running server. */
@@ -9,6 +9,7 @@ const server = process.env['REPRISE_SERVER'] ?? 'http://127.0.0.1:4000';
 /** One page for every address: the server answers `index.html`, the routes folder decides what it shows. */
 export default defineConfig({
   plugins: [
+    stylesByDirective(),
     sveltekit({
       adapter: adapter({ pages: 'dist', assets: 'dist', fallback: 'index.html', precompress: true }),
       compilerOptions: { runes: true },
@@ -21,3 +22,25 @@ export default defineConfig({
   },
   build: { reportCompressedSize: false },
 });
+
+/**
+ * The content security policy lets no inline style run, and SvelteKit's announcer and some of bits-ui's parts have one. As directives the
+ * same styles are set by script, which it allows.
+ */
+function stylesByDirective(): Plugin {
+  return {
+    name: 'styles-by-directive',
+    enforce: 'pre',
+    transform(code, id) {
+      if (!id.includes('/node_modules/') || !id.endsWith('.svelte')) return;
+      return code.replace(/\sstyle="([^"{}]*)"/g, (_, css: string) =>
+        css
+          .split(';')
+          .map((rule) => rule.split(':').map((part) => part.trim()))
+          .filter(([name, value]) => name && value)
+          .map(([name, value]) => ` style:${name}="${value}"`)
+          .join(''),
+      );
+    },
+  };
+}

@@ -23,10 +23,10 @@ const VERBS: Record<string, string> = {
   'member.remove': 'took the role of',
   'token.create': 'made the token',
   'token.revoke': 'revoked the token',
-  'session.create': 'signed in as',
+  'session.create': 'signed in',
   'session.end': 'signed out',
   'session.refused': 'was refused to sign in as',
-  'password.change': 'changed the password of',
+  'password.change': 'changed their password',
   'secret.set': 'set the secret',
   'secret.remove': 'removed the secret',
   'promotion.ask': 'asked to promote',
@@ -44,6 +44,11 @@ const VERBS: Record<string, string> = {
 /** The verb of an entry; an action this page does not know is said as it is. */
 export function verbOf({ action }: Pick<AuditEntry, 'action'>): string {
   return VERBS[action] ?? action;
+}
+
+/** What is named after the verb; nothing where somebody did it to themselves. */
+export function subjectOf({ actor, subject }: Pick<AuditEntry, 'actor' | 'subject'>): string {
+  return actor === subject ? '' : subject;
 }
 
 /** What can be filtered by, in the order of the groups. */
