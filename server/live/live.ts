@@ -1,4 +1,4 @@
-import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { Server, type Socket } from 'socket.io';
 import { type Caller, isSignedIn, maySee } from '../auth/caller.ts';
 import { isAtLeast } from '../auth/role.ts';
@@ -40,9 +40,8 @@ export class Live {
       pingTimeout: 10_000,
       perMessageDeflate: false,
       allowRequest: (request, answer) => {
-        // A browser names its page; a cookie without one is not a browser's.
-        const isUnnamed = request.headers.origin === undefined && request.headers.cookie !== undefined;
-        answer(null, !isUnnamed && isOwnOrigin(request, this.#services.publicUrl()));
+        if (isFromOwnPage(request, this.#services.publicUrl())) answer(null, true);
+        else refuse(request);
       },
     });
     io.use((socket, next) => {
@@ -128,6 +127,20 @@ export class Live {
 interface Guest {
   credential: Credential;
   caller: Caller;
+}
+
+/** A browser names its page, which must be ours. A cookie without a page's name is not a browser's. */
+function isFromOwnPage(request: IncomingMessage, publicUrl: string): boolean {
+  const isUnnamed = request.headers.origin === undefined && request.headers.cookie !== undefined;
+  return !isUnnamed && isOwnOrigin(request, publicUrl);
+}
+
+/** In place of engine.io's own refusal, which is 400 whatever the reason. */
+function refuse({ socket }: IncomingMessage): void {
+  socket.on('error', () => socket.destroy());
+  socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
+    socket.destroy(),
+  );
 }
 
 /** Lists carry no content, so they are anybody's who is signed in; the audit over everything is the administrators'. */

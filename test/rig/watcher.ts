@@ -17,14 +17,15 @@ export interface WatchAnswer {
 export class Watcher implements Disposable {
   readonly socket: Socket;
 
-  constructor(address: string, token: string, o: { origin?: string } = {}) {
+  /** With a token; or, where that is empty, with a browser's `origin` and `cookie`. */
+  constructor(address: string, token: string, o: { origin?: string; cookie?: string } = {}) {
     this.socket = io(address, {
-      auth: { token },
+      ...(token !== '' && { auth: { token } }),
       transports: ['websocket'],
       reconnectionDelay: 1,
       reconnectionDelayMax: 5,
       forceNew: true,
-      ...(o.origin && { extraHeaders: { origin: o.origin } }),
+      extraHeaders: { ...(o.origin && { origin: o.origin }), ...(o.cookie && { cookie: o.cookie }) },
     });
   }
 

@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { io } from 'socket.io-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeToken, type SignedInBrowser, signIn } from '../../rig/accounts.ts';
@@ -33,17 +34,52 @@ function open(
   });
 }
 
-test('a page of ours is let in by its cookie, another is not', async () => {
+/** The status that a handshake is answered: 101 is a socket. */
+function handshake(headers: Record<string, string>): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const asking = request(`${here.address}/socket.io/?EIO=4&transport=websocket`, {
+    headers: {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': Buffer.alloc(16).toString('base64'),
+      ...headers,
+    },
+  });
+  asking.once('response', (response) => resolve(response.resume().statusCode ?? 0));
+  asking.once('upgrade', (response, socket) => {
+    socket.destroy();
+    resolve(response.statusCode ?? 0);
+  });
+  asking.once('error', reject);
+  asking.end();
+  return promise;
+}
+
+test('a page of ours is let in by its cookie', async () => {
   const own = await open({ cookie: ada.cookie, origin: here.address });
   expect(own.outcome).toBe('connected');
   own.close();
-  for (const origin of ['https://evil.example', 'null', `${here.address}.evil.example`]) {
-    expect((await open({ cookie: ada.cookie, origin })).outcome).toMatch(/websocket error/);
-  }
+  expect(await handshake({ cookie: ada.cookie, origin: here.address })).toBe(101);
 });
 
-test('a cookie without an origin is not a browser and is refused', async () => {
-  expect((await open({ cookie: ada.cookie })).outcome).toMatch(/websocket error/);
+test.each(['https://evil.example', 'null', 'http://127.0.0.1', 'http://127.0.0.1.evil.example', ''])(
+  'a page of origin "%s" gets no socket with the cookie (A2)',
+  async (origin) => {
+    expect(await handshake({ cookie: ada.cookie, origin })).toBe(403);
+  },
+);
+
+test('a cookie without an origin is not from a browser, and gets no socket (A2)', async () => {
+  expect(await handshake({ cookie: ada.cookie })).toBe(403);
+});
+
+test('there is no way around the socket: polling is refused whoever asks', async () => {
+  for (const origin of [here.address, 'https://evil.example']) {
+    const headers = { cookie: ada.cookie, origin };
+    const { status } = await fetch(`${here.address}/socket.io/?EIO=4&transport=polling`, { headers });
+    expect(status).toBe(400);
+  }
 });
 
 test('nobody in particular is refused', async () => {
