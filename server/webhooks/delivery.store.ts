@@ -37,24 +37,48 @@ export async function findEarlier(
 
 /**
  * Newest first, of one project where it is named. `before` is the `seq` of the last one seen; `projects`: only of these, by
- * name; null: of all.
+ * name; null: of all. Costs as much as is listed, however many were kept.
  */
 export function listDeliveries(
   db: Kysely<Database>,
-  o: { project?: string; before?: number; limit: number; projects: readonly string[] | null },
+  { project, projects, ...o }: Page & { project?: string; projects: readonly string[] | null },
 ) {
-  const { project, before, limit, projects } = o;
+  const isHidden = project !== undefined && projects !== null && !projects.includes(project);
+  const names = project === undefined ? projects : isHidden ? [] : [project];
   return db
     .selectFrom('deliveries')
     .innerJoin('projects', 'projects.id', 'deliveries.project_id')
     .selectAll('deliveries')
     .select('projects.name as project')
-    .$if(project !== undefined, (query) => query.where('projects.name', '=', project ?? ''))
-    .$if(before !== undefined, (query) => query.where('deliveries.seq', '<', before ?? 0))
-    .$if(projects !== null, (query) => query.where('projects.name', 'in', projects ?? []))
+    .$if(names !== null, (query) => query.where('deliveries.seq', 'in', newestOf(db, names ?? [], o)))
+    .$if(o.before !== undefined, (query) => query.where('deliveries.seq', '<', o.before ?? 0))
     .orderBy('deliveries.seq', 'desc')
-    .limit(limit)
+    .limit(o.limit)
     .execute();
+}
+
+interface Page {
+  before?: number;
+  limit: number;
+}
+
+/** A page of each project's newest, found in an index alone: among them are the newest of all these projects. */
+function newestOf(db: Kysely<Database>, names: readonly string[], { before, limit }: Page) {
+  return db
+    .selectFrom('projects')
+    .innerJoin('deliveries as found', (on) =>
+      on.on('found.seq', 'in', (eb) =>
+        eb
+          .selectFrom('deliveries as newest')
+          .select('newest.seq')
+          .whereRef('newest.project_id', '=', 'projects.id')
+          .$if(before !== undefined, (query) => query.where('newest.seq', '<', before ?? 0))
+          .orderBy('newest.seq', 'desc')
+          .limit(limit),
+      ),
+    )
+    .select('found.seq')
+    .where('projects.name', 'in', names);
 }
 
 /** Every project's row of one delivery, found by GitHub's id for it. */
