@@ -84,6 +84,12 @@ export class Course {
     const answer = await target.host.run(program, { ...options, timeoutMs, output: target.log.output });
     target.log.flush();
     if (answer.kind === 'done') return answer.said;
+    if (answer.late && options.canStop)
+      throw new Trouble(
+        'failed',
+        `The command was ended on ${target.name}. ${answer.why}`,
+        answer.kind === 'lost',
+      );
     throw new Trouble('errored', answer.why, answer.kind === 'lost' && answer.begun);
   }
 

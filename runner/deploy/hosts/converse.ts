@@ -10,7 +10,7 @@ import { type Program, programBytes } from '../scripts/program.ts';
  */
 export type Answer =
   | { kind: 'done'; said: Said }
-  | { kind: 'refused'; why: string; said: Said }
+  | { kind: 'refused'; why: string; said: Said; late?: boolean }
   | { kind: 'lost'; why: string; begun: boolean; late?: boolean };
 
 export interface ConverseOptions {
@@ -137,7 +137,9 @@ function answer(results: Buffer, mark: string, why: string | null): Answer {
   }
   const said = new Said(records);
   const refusal = said.get('fail') ?? why;
-  return refusal === null ? { kind: 'done', said } : { kind: 'refused', why: refusal, said };
+  return refusal === null
+    ? { kind: 'done', said }
+    : { kind: 'refused', why: refusal, said, late: why !== null };
 }
 
 function seconds(ms: number): string {

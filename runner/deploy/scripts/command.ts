@@ -28,9 +28,9 @@ printf '%s\\n' "$pid" > "$note"
 (
   IFS= read -r word <&4
   [ "$word" = stop ] || exit 0
-  kill -TERM -- "$own$pid"
+  kill -TERM "$own$pid"
   sleep 10
-  kill -KILL -- "$own$pid"
+  kill -KILL "$own$pid"
 ) </dev/null >/dev/null 2>&1 3>&- &
 watcher=$!
 exec 4<&-

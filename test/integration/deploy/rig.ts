@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -11,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { TreeDigest } from '@reprise/runner/artifact/manifest.ts';
@@ -136,10 +138,16 @@ async function makeHost(base: string, site: string, index: number): Promise<Test
 }
 
 async function startSshd(dir: string, site: string, config: string): Promise<() => Promise<void>> {
-  const script = 'mount --bind "$0" "$1" && exec /usr/sbin/sshd -D -e -f "$2"';
-  const child = spawn('unshare', ['--mount', 'sh', '-c', script, dir, site, config], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  // A home of its own too: what this machine's root has in its .bashrc is no part of the test.
+  const script = 'mount --bind "$0" "$1" && mount --bind "$3" "$4" && exec /usr/sbin/sshd -D -e -f "$2"';
+  const home = mkdtempSync(`${dir}-home-`);
+  const child = spawn(
+    'unshare',
+    ['--mount', 'sh', '-c', script, dir, site, config, home, userInfo().homedir],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   const closed = once(child, 'exit');
   const said: string[] = [];
   const listening = Promise.withResolvers<void>();
