@@ -75,10 +75,10 @@ test('jobs without needs keep the order of the plan from top to bottom', () => {
   expect(new Set(heights).size).toBe(4);
 });
 
-test('names of what every object has are names like others, and an unknown need is left out', () => {
+test('names of what every object has are names like others, and an unknown or repeated need is left out', () => {
   const { jobs, edges } = layOut([
     { name: 'constructor', needs: [] },
-    { name: 'tostring', needs: ['constructor', 'gone'] },
+    { name: 'tostring', needs: ['constructor', 'gone', 'constructor'] },
   ]);
   expect(jobs.map(({ name }) => name)).toEqual(['constructor', 'tostring']);
   expect(edges.map(({ from, to }) => [from, to])).toEqual([['constructor', 'tostring']]);

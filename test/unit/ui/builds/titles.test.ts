@@ -17,6 +17,10 @@ test('the status comes first, then what it is about', () => {
   expect(tabTitle({ ...build, status: 'failed' })).toBe('✗ shop #12 · main');
 });
 
+test('a name of thousands of letters makes no title of thousands', () => {
+  expect(tabTitle({ ...build, branch: 'x'.repeat(4000) })).toBe(`✓ shop #12 · ${'x'.repeat(80)}`);
+});
+
 test('no two statuses have the same sign', () => {
   const signs = STATUSES.map((status) => tabTitle({ ...build, status }).split(' ')[0]);
   expect(new Set(signs).size).toBe(STATUSES.length);

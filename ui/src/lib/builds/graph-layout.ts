@@ -38,7 +38,7 @@ export function layOut(jobs: readonly { name: string; needs: readonly string[] }
     edgesep: GAP.edge,
   });
   for (const id of ids.values()) graph.setNode(id, { ...BOX });
-  const needs = jobs.flatMap(({ name, needs }) => needs.map((need) => ({ from: need, to: name })));
+  const needs = jobs.flatMap(({ name, needs }) => [...new Set(needs)].map((from) => ({ from, to: name })));
   const known = needs.filter(({ from }) => ids.has(from));
   const ends = known.map(({ from, to }) => [ids.get(from) ?? '', ids.get(to) ?? ''] as const);
   for (const [from, to] of ends) graph.setEdge(from, to, {});

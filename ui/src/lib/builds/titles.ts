@@ -14,9 +14,12 @@ const SIGNS: Record<Status, string> = {
   skipped: '–',
 };
 
+/** No tab shows more of a name; a branch's may have thousands of letters. */
+const LONGEST_PLACE = 80;
+
 /** The tab's title: "✓ shop #12 · main", the status first, as tabs are narrow. */
 export function tabTitle(build: Pick<Build, 'status' | 'project' | 'number'> & Place): string {
-  return `${SIGNS[build.status]} ${build.project} #${build.number} · ${placeOf(build)}`;
+  return `${SIGNS[build.status]} ${build.project} #${build.number} · ${placeOf(build).slice(0, LONGEST_PLACE)}`;
 }
 
 type Place = Pick<Build, 'branch' | 'tag' | 'pullRequest' | 'commit'>;
