@@ -116,6 +116,28 @@ test('nobody in particular is let in by public routes only', async () => {
   expect(wrong).toEqual([]);
 });
 
+test.each([
+  ['%00', 'none'],
+  ['..%2f..%2fother', 'none'],
+  ['%ff%fe', 'none'],
+  ["shop'--", "' or 1=1 --"],
+  ['a'.repeat(4000), 'a'.repeat(4000)],
+  ['__proto__', '__proto__'],
+  ['shop', '%00'],
+  ['shop', '-1'],
+  ['shop', '1e400'],
+  ['shop', '..%2f..%2fsecret.key'],
+])('the project %j with the id %j breaks nothing, and opens no other project', async (project, id) => {
+  const who = members.get('admin') as SignedInBrowser;
+  const wrong: string[] = [];
+  for (const { route, method, isOfProject } of routesWith('shop')) {
+    const path = route.path.replace(':project', () => project).replace(/:[A-Za-z0-9]+/g, () => id);
+    const { status } = await call(who, { method, path });
+    if (status < 400 && isOfProject && project !== 'shop') wrong.push(`${method} ${path}: ${status}`);
+  }
+  expect(wrong).toEqual([]);
+});
+
 test('every kind of credential opens its own doors only', async () => {
   const admin = globals.get('admin') as SignedInBrowser;
   const { token } = await makeToken(admin, { name: 'ci', role: 'viewer' });
