@@ -47,6 +47,11 @@ export class AttemptClient {
     await this.#once({ method: 'PUT', path: paths.progress(this.#attempt), json: progress });
   }
 
+  /** Resolves when the server has it durable. */
+  async recordOnHost(record: { number: number; entry: object }): Promise<void> {
+    await this.#ask({ method: 'POST', path: paths.record(this.#attempt), json: record });
+  }
+
   /** `signal` ends it early, with its reason. */
   async putBlob(
     sha256: string,

@@ -4,7 +4,7 @@ import { type AttemptDirectory, makeAttemptDirectory } from './attempt-directory
 import { FetchFailed } from './checkout/fetch-refs.ts';
 import type { Mirrors } from './checkout/mirrors.ts';
 import { type Client, Refused } from './client.ts';
-import type { Assignment, Toolchain } from './protocol.ts';
+import type { Assignment, Finish, Toolchain } from './protocol.ts';
 import { AttemptRecord } from './record.ts';
 import { removeTree } from './remove-tree.ts';
 import type { Sandbox, Slot } from './sandbox/sandbox.ts';
@@ -31,6 +31,9 @@ export interface JobTools {
   secrets: readonly string[];
   log: Logger;
 }
+
+/** What is reported of a job. */
+type Done = Pick<Finish, 'artifacts' | 'deployment'> & { verdict: Verdict };
 
 /** setTimeout's longest. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -116,11 +119,11 @@ export class Job {
         onRefused: (error) => this.abandon((error as Error).message),
         onDiskFault: (error) => this.#stop.abort({ kind: 'broken', why: inWords(error) } satisfies Stop),
       });
-      const { verdict, artifacts } = await this.#work(directory, record, server);
+      const { verdict, artifacts, deployment } = await this.#work(directory, record, server);
       record.steps.skipRest();
       if (verdict.status !== 'passed') record.say(verdict.why);
       this.#isReporting = true;
-      await record.finish({ ...verdict, artifacts, toolchain, elapsedMs: this.#elapsed() });
+      await record.finish({ ...verdict, artifacts, deployment, toolchain, elapsedMs: this.#elapsed() });
       return verdict.status;
     } finally {
       mirrors.release(project);
@@ -131,9 +134,23 @@ export class Job {
     }
   }
 
-  async #work(directory: AttemptDirectory, record: AttemptRecord, server: AttemptClient) {
+  async #work(directory: AttemptDirectory, record: AttemptRecord, server: AttemptClient): Promise<Done> {
     const passed: Verdict = { status: 'passed', why: '' };
+    const { deployment } = this.#assignment;
     try {
+      if (deployment) {
+        const { carryOut } = await import('./deploy/carry-out.ts');
+        const signal = this.#stop.signal;
+        const { verdict, result } = await carryOut({
+          deployment,
+          directory: directory.path,
+          record,
+          server,
+          signal,
+        });
+        this.#abandoned.signal.throwIfAborted();
+        return { verdict: verdict ?? passed, artifacts: [], deployment: result };
+      }
       const { verdict, artifacts } = await work({
         ...this.#tools,
         assignment: this.#assignment,
@@ -147,10 +164,10 @@ export class Job {
       });
       this.#abandoned.signal.throwIfAborted();
       const ended = verdict ?? this.#stopped();
-      return { verdict: ended ?? passed, artifacts: ended ? [] : artifacts };
+      return { verdict: ended ?? passed, artifacts: ended ? [] : artifacts, deployment: null };
     } catch (error) {
       if (this.#abandoned.signal.aborted || error instanceof Refused) throw error;
-      return { verdict: this.#stopped() ?? this.#broken(error), artifacts: [] };
+      return { verdict: this.#stopped() ?? this.#broken(error), artifacts: [], deployment: null };
     }
   }
 

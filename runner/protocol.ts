@@ -15,7 +15,10 @@
  */
 import type { PlannedJob } from '@reprise/pipelines/model.ts';
 import { z } from 'zod';
+import { type Deployment, deployResult, hostRecord } from './deploy/deployment.ts';
 import type { ProtocolTimes } from './wire.ts';
+
+export type { Deployment, DeployResult, HostProbe, HostRecord } from './deploy/deployment.ts';
 
 export {
   FENCE_HEADER,
@@ -115,6 +118,8 @@ export interface Assignment {
   inputs: { name: string; fileName: string; sha256: string; size: number }[];
   /** Values of those secrets that the job's steps name and that it may see. Never logged, never kept on disk. */
   secrets: Record<string, string>;
+  /** Set: the job has no steps, but is this deployment; `inputs` holds its artifact. Done outside the sandbox, by a process of its own. */
+  deployment: Deployment | null;
   /** Bytes after which a job's log is cut, with a line that says so. */
   logLimit: number;
 }
@@ -142,6 +147,10 @@ export type StepState = z.infer<typeof stepState>;
 /** PUT progress → 204. The whole state each time, so that a repeat or a late one changes nothing. */
 export const progress = z.object({ steps: z.array(stepState).max(512) });
 export type Progress = z.infer<typeof progress>;
+
+/** POST record → 204 once it is durable, also for a repeat. What is about to be done on a host, or was; numbers count from 1. */
+export const hostRecordEntry = z.object({ number: z.number().int().positive(), entry: hostRecord });
+export type HostRecordEntry = z.infer<typeof hostRecordEntry>;
 
 /** An entry of an artifact's manifest; `path` is below the top folder, `mode` octal such as `0644`. */
 export const manifestEntry = z.discriminatedUnion('type', [
@@ -178,6 +187,8 @@ export const finish = z.object({
   logSize: z.number().int().nonnegative(),
   logSha256: sha256,
   artifacts: z.array(packedArtifact).max(64),
+  /** Of a deployment, unless it broke: what is true on the hosts. */
+  deployment: deployResult.nullable().default(null),
   toolchain,
   elapsedMs,
 });

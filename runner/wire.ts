@@ -45,6 +45,7 @@ export const paths = {
   log: (attempt: string) => `/api/runner/attempts/${attempt}/log`,
   progress: (attempt: string) => `/api/runner/attempts/${attempt}/progress`,
   blob: (attempt: string, sha256: string) => `/api/runner/attempts/${attempt}/blobs/${sha256}`,
+  record: (attempt: string) => `/api/runner/attempts/${attempt}/record`,
   finish: (attempt: string) => `/api/runner/attempts/${attempt}/finish`,
   input: (attempt: string, sha256: string) => `/api/runner/attempts/${attempt}/inputs/${sha256}`,
   git: (project: string) => `/git/${project}.git`,

@@ -14,6 +14,7 @@ import { buildRoutes } from './builds/build.routes.ts';
 import { Planner } from './builds/planner.ts';
 import type { ServerConfig } from './config.ts';
 import { openDatabase } from './db/open.ts';
+import { environmentRoutes } from './environments/environment.routes.ts';
 import { Mirrors } from './git/mirrors.ts';
 import { gitHttp } from './git/smart-http.routes.ts';
 import { type Authenticate, makeAuthenticate } from './http/authenticate.ts';
@@ -29,6 +30,7 @@ import { LogStore } from './logs/log.store.ts';
 import { PAGE_DIR } from './page/build.ts';
 import { servePage } from './page/serve.ts';
 import { projectRoutes } from './projects/project.routes.ts';
+import { promotionRoutes } from './promotions/promotion.routes.ts';
 import { queueRoutes } from './queue/queue.routes.ts';
 import { Queue } from './queue/queue.ts';
 import { protocolRoutes } from './runners/protocol.routes.ts';
@@ -134,6 +136,8 @@ function allRoutes(services: Services, state: { ready: boolean }): Route[] {
     ...artifactRoutes(services),
     ...deliveryRoutes(services),
     ...secretRoutes(services),
+    ...environmentRoutes(services),
+    ...promotionRoutes(services),
     ...auditRoutes(services),
     ...badgeRoutes(services),
     ...accountRoutes(services),

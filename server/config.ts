@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { nearest } from '@reprise/pipelines/nearest.ts';
 import { PROTOCOL_TIMES, type ProtocolTimes, scaleTimes } from '@reprise/runner/protocol.ts';
 import { levels } from 'pino';
@@ -18,6 +18,8 @@ export interface ServerConfig {
   /** "Sign in with GitHub"; null: not offered. */
   github: GithubSignIn | null;
   gitProtocols: readonly string[];
+  /** Hosts called `local` may be deployed to below it; null: not at all. */
+  localDeployRoot: string | null;
   /** Jobs the embedded runner takes at once; 0: no embedded runner. */
   embeddedRunners: number;
   /** Addresses of proxies whose `X-Forwarded-…` are believed, as express takes them; null: none. */
@@ -61,6 +63,7 @@ const KNOWN = [
   'REPRISE_GITHUB_CLIENT_SECRET',
   'REPRISE_GITHUB_URL',
   'REPRISE_GIT_PROTOCOLS',
+  'REPRISE_LOCAL_DEPLOY_ROOT',
   'REPRISE_EMBEDDED_RUNNERS',
   'REPRISE_TRUST_PROXY',
   'REPRISE_LOG_LIMIT',
@@ -120,6 +123,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
       problems,
     ),
     gitProtocols: gitProtocols(text('REPRISE_GIT_PROTOCOLS'), problems),
+    localDeployRoot: absolute(text('REPRISE_LOCAL_DEPLOY_ROOT'), problems),
     embeddedRunners: whole('REPRISE_EMBEDDED_RUNNERS', 2, 0, 64),
     trustProxy: text('REPRISE_TRUST_PROXY'),
     logLimit: whole('REPRISE_LOG_LIMIT', GIB, 64 * 1024, 1024 * GIB),
@@ -143,6 +147,12 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
   ];
   if (problems.length > 0) return { config: null, problems, warnings };
   return { config: Object.freeze(config), problems: [], warnings };
+}
+
+function absolute(path: string | null, problems: string[]): string | null {
+  if (path === null || isAbsolute(path)) return path;
+  problems.push(`REPRISE_LOCAL_DEPLOY_ROOT must be an absolute path, not "${path}".`);
+  return null;
 }
 
 function publicAddress(value: string | null, problems: string[]): string | null {

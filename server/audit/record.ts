@@ -15,6 +15,10 @@ export type AuditAction =
   | `token.${'create' | 'revoke'}`
   | `session.${'create' | 'end' | 'refused'}`
   | `secret.${'set' | 'remove'}`
+  | `promotion.${'ask' | 'approve' | 'reject' | 'cancel' | 'void'}`
+  | `deployment.${'start' | 'end'}`
+  | 'policy.set'
+  | `host.${'pin' | 'forget'}`
   | 'password.change';
 
 /**

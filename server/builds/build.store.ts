@@ -135,6 +135,7 @@ export function jobsOf(db: Kysely<Database>, buildIds: readonly string[]) {
     .select(['queued_at', 'started_at', 'finished_at', 'runs_on', 'ready'])
     .select((eb) => eb.case().when('attempt', '=', 0).then(eb.ref('spec')).end().as('spec'))
     .where('build_id', 'in', buildIds)
+    .where('deployment_id', 'is', null)
     .orderBy('build_id')
     .orderBy('position')
     .execute();

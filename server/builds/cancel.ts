@@ -83,6 +83,7 @@ async function cancelJobs(
     .updateTable('jobs')
     .set({ status: 'cancelled', why: `cancelled by ${by}`, ready: 0, finished_at: now })
     .where('build_id', '=', build.id)
+    .where('deployment_id', 'is', null)
     .where('status', 'in', ['queued', 'blocked'])
     .execute();
   await settle(trx, build.id, now);
@@ -94,7 +95,9 @@ async function askRunningToEnd(trx: Transaction<Database>, buildId: string): Pro
     .updateTable('attempts')
     .set({ cancel_requested: 1 })
     .where('status', '=', 'running')
-    .where('job_id', 'in', (ids) => ids.selectFrom('jobs').select('id').where('build_id', '=', buildId))
+    .where('job_id', 'in', (ids) =>
+      ids.selectFrom('jobs').select('id').where('build_id', '=', buildId).where('deployment_id', 'is', null),
+    )
     .returning('runner_id')
     .execute();
   return asked.map(({ runner_id }) => runner_id);

@@ -1,6 +1,8 @@
 import type { FinalStatus, Status } from '@reprise/pipelines/status.ts';
+import type { DeployResult } from '@reprise/runner/protocol.ts';
 import type { Transaction } from 'kysely';
 import type { Attempt, Database, Job } from '../db/schema.ts';
+import { endDeployment } from '../deployments/end.ts';
 import { settle } from './settle.ts';
 
 /** How an attempt ended: as its runner reported, or `lost` with the runner. */
@@ -13,6 +15,8 @@ export interface Ending {
   logSha256: string | null;
   toolchain?: string;
   finishSha256?: string;
+  /** Of a deployment that came to an end by itself. */
+  deployment?: DeployResult | null;
 }
 
 /** Lost attempts after which a job is given up: one is forgiven, a job that kills its runners is not tried for ever. */
@@ -20,7 +24,8 @@ const MOST_LOST = 2;
 
 /**
  * Ends a running attempt once: its record, its unfinished steps, its job (final, or queued again) and its build, in one
- * transaction. False, with nothing changed, when the attempt was over already. Wake the queue after the commit.
+ * transaction; or its deployment, which is never tried again. False, with nothing changed, when the attempt was over already. Wake the
+ * queue after the commit.
  */
 export async function endAttempt(
   trx: Transaction<Database>,
@@ -48,9 +53,19 @@ export async function endAttempt(
 
   const job = await trx
     .selectFrom('jobs')
-    .select(['build_id', 'lost_attempts', 'retries_left'])
+    .select(['build_id', 'deployment_id', 'lost_attempts', 'retries_left'])
     .where('id', '=', attempt.job_id)
     .executeTakeFirstOrThrow();
+  if (job.deployment_id !== null) {
+    const { why, deployment = null } = ending;
+    await trx
+      .updateTable('jobs')
+      .set({ status, why, ready: 0, finished_at: now })
+      .where('id', '=', attempt.job_id)
+      .execute();
+    await endDeployment(trx, job.deployment_id, { status, why, result: deployment, now });
+    return true;
+  }
   const { again, ...next } = afterAttempt(job, { ...ending, status: ending.status }, attempt);
   const times = again ? { ready: 1, started_at: null, finished_at: null } : { ready: 0, finished_at: now };
   await trx

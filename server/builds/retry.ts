@@ -27,6 +27,7 @@ export async function retryJob(
       .selectFrom('jobs')
       .selectAll()
       .where('build_id', '=', build.id)
+      .where('deployment_id', 'is', null)
       .orderBy('position')
       .execute();
     const job = jobs.find((known) => known.name === name);

@@ -26,6 +26,7 @@ export async function settle(trx: Transaction<Database>, buildId: string, now: n
     .selectFrom('jobs')
     .select(['id', 'name', 'needs', 'status', 'why', 'ready'])
     .where('build_id', '=', buildId)
+    .where('deployment_id', 'is', null)
     .orderBy('position')
     .execute();
   const before = rows.map((row) => ({ ...row, needs: JSON.parse(row.needs), ready: row.ready === 1 }));

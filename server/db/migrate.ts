@@ -3,6 +3,7 @@ import { Migrator } from 'kysely/migration';
 import { firstTables } from './migrations/0001-first-tables.ts';
 import { accountsAndAudit } from './migrations/0002-accounts-and-audit.ts';
 import { secrets } from './migrations/0003-secrets.ts';
+import { promotions } from './migrations/0004-promotions.ts';
 import type { Database } from './schema.ts';
 
 /** One number, one change; a released migration is never edited. */
@@ -10,6 +11,7 @@ const MIGRATIONS = {
   '0001-first-tables': firstTables,
   '0002-accounts-and-audit': accountsAndAudit,
   '0003-secrets': secrets,
+  '0004-promotions': promotions,
 };
 
 /** Brings the database to this program's schema. Throws where it was written by a newer Reprise. */

@@ -22,6 +22,13 @@ export interface Database {
   links: LinkTable;
   audit: AuditTable;
   secrets: SecretTable;
+  host_keys: HostKeyTable;
+  policies: PolicyTable;
+  promotions: PromotionTable;
+  approvals: ApprovalTable;
+  deployments: DeploymentTable;
+  deployment_records: DeploymentRecordTable;
+  host_states: HostStateTable;
 }
 
 export interface ProjectTable {
@@ -147,6 +154,8 @@ export interface JobTable {
   queued_at: number;
   started_at: number | null;
   finished_at: number | null;
+  /** Set: not a job of the build's pipeline, but the deployment of one of its artifacts. */
+  deployment_id: string | null;
 }
 
 export interface AttemptTable {
@@ -226,6 +235,8 @@ export interface UserTable {
   password: string | null;
   /** The GitHub login that may sign in as this user; unique without case. */
   github: string | null;
+  /** GitHub's number of that account, kept when it first signs in: a login can change hands. */
+  github_id: number | null;
   /** In every project and over the instance; null: only as a member of projects. */
   role: Role | null;
   disabled: number;
@@ -235,8 +246,6 @@ export interface UserTable {
 
 export interface MembershipTable {
   user_id: string;
-  /** GitHub's number of that account, kept when it first signs in: a login can change hands. */
-  github_id: number | null;
   project_id: string;
   role: Role;
 }
@@ -312,6 +321,117 @@ export interface SecretTable {
   updated_at: number;
 }
 
+/** Which keys a host has, confirmed by a person: nothing is sent to a host that shows another. */
+export interface HostKeyTable {
+  project_id: string;
+  /** As in the pipeline file: `user@host` with an optional `:port`. */
+  host: string;
+  /** JSON string[]: type and key, `ssh-ed25519 AAAA…`. */
+  keys: string;
+  pinned_by: string;
+  pinned_at: number;
+}
+
+/** What an administrator demands of an environment, which the pipeline file may only tighten. */
+export interface PolicyTable {
+  project_id: string;
+  environment: string;
+  /** JSON (`environments/policy.api.ts`). */
+  rules: string;
+  updated_by: string;
+  updated_at: number;
+}
+
+export type PromotionKind = 'promote' | 'rollback' | 'converge';
+export type PromotionState = 'waiting' | 'approved' | 'rejected' | 'void' | 'done';
+
+/** The decision to let an artifact into an environment. */
+export interface PromotionTable {
+  seq: Generated<number>;
+  id: string;
+  project_id: string;
+  environment: string;
+  kind: PromotionKind;
+  build_id: string;
+  artifact_id: string;
+  /** The artifact's, once more: what was approved. */
+  sha256: string;
+  /** The environment as it is deployed to, JSON (`pipelines/model.ts` Environment). */
+  config: string;
+  /** The commit whose pipeline file says so. */
+  config_commit: string;
+  /** sha256 over digest, environment and configuration: what an approval is given for. */
+  bound_sha256: string;
+  /** A rollback's target, JSON `{release, digests}` by host; null: deploys the artifact. */
+  rollback_to: string | null;
+  asked_by: string;
+  asked_via: string;
+  asked_by_user: string | null;
+  reason: string;
+  approvals_needed: number;
+  state: PromotionState;
+  why: string;
+  created_at: number;
+  decided_at: number | null;
+}
+
+export interface ApprovalTable {
+  promotion_id: string;
+  /** The user's id, or `operator`: one approval each. */
+  approver: string;
+  by: string;
+  via: string;
+  comment: string;
+  bound_sha256: string;
+  at: number;
+}
+
+/** The execution of a promotion on its hosts; at most one of an environment is not over. */
+export interface DeploymentTable {
+  seq: Generated<number>;
+  id: string;
+  project_id: string;
+  environment: string;
+  kind: 'deploy' | 'rollback' | 'probe';
+  promotion_id: string;
+  /** UTC YYYYMMDDHHMMSS as proposed; what was made is in the result. */
+  release: string;
+  status: Status;
+  why: string;
+  /** JSON `DeployResult` (runner/protocol.ts); null: none was reported. */
+  result: string | null;
+  queued_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+}
+
+/** What was about to be done on a host, or was done: JSON `HostRecord`. */
+export interface DeploymentRecordTable {
+  deployment_id: string;
+  seq: number;
+  record: string;
+  at: number;
+}
+
+/** What is on a host of an environment, by the last deployment or the last look. */
+export interface HostStateTable {
+  project_id: string;
+  environment: string;
+  host: string;
+  /** What put the live release there; null: not Reprise. */
+  promotion_id: string | null;
+  /** null: nothing is live. */
+  release: string | null;
+  digest: string | null;
+  healthy: number | null;
+  since: number | null;
+  /** 0: the last deployment was lost or the host did not answer, so only looking tells. */
+  is_known: number;
+  /** JSON `HostProbe`. */
+  probe: string | null;
+  probed_at: number | null;
+}
+
 export type Project = Selectable<ProjectTable>;
 export type Delivery = Selectable<DeliveryTable>;
 export type Build = Selectable<BuildTable>;
@@ -323,4 +443,8 @@ export type Artifact = Selectable<ArtifactTable>;
 export type Runner = Selectable<RunnerTable>;
 export type User = Selectable<UserTable>;
 export type SecretRow = Selectable<SecretTable>;
+export type Promotion = Selectable<PromotionTable>;
+export type Approval = Selectable<ApprovalTable>;
+export type Deployment = Selectable<DeploymentTable>;
+export type HostState = Selectable<HostStateTable>;
 export type AuditRow = Selectable<AuditTable>;

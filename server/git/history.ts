@@ -90,12 +90,13 @@ function walk(start: string): string[] {
   return until === undefined ? [start, '--'] : ['--branches', '--tags', `--until=${until}`, '--'];
 }
 
-const LOG_FORMAT = '--format=%H%x00%ct%x00%an%x00%s';
+/** One commit a line, for `parseLine`. */
+export const LOG_FORMAT = '--format=%H%x00%ct%x00%an%x00%s';
 
 /** More does not fit a list. */
 const LONGEST_SUBJECT = 500;
 
-function parseLine(line: string): ListedCommit {
+export function parseLine(line: string): ListedCommit {
   const [sha = '', time = '', author = '', ...subject] = line.split('\0');
   return { sha, subject: subject.join('\0').slice(0, LONGEST_SUBJECT), author, time: Number(time) || 0 };
 }

@@ -4,6 +4,7 @@ import type { Project } from '../db/schema.ts';
 import type { Vault } from '../vault.ts';
 import { openSshFiles, type SshFiles } from './access.ts';
 import { fileAt, lookUp, readObjects } from './batch.ts';
+import { between } from './between.ts';
 import type { CommitFacts } from './commit-object.ts';
 import { gitEnvironment } from './environment.ts';
 import { MirrorFault, saysDamaged } from './fault.ts';
@@ -209,6 +210,11 @@ export class Mirrors {
     o: { ref: string | null; query: string; before: string | null; limit: number },
   ): Promise<{ items: ListedCommit[]; next: string | null } | null> {
     return (await this.#read(project, (git) => listCommits(git, o))) ?? null;
+  }
+
+  /** How `to` is seen from `from`, and the commits between them (`between.ts`). null: one of them is not in the mirror. */
+  async between(project: Project, from: string, to: string) {
+    return (await this.#read(project, (git) => between(git, from, to))) ?? null;
   }
 
   /** Whether anything was ever fetched: then the mirror answers, however old. */

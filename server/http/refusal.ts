@@ -10,6 +10,7 @@ export type RefusalCode =
   | 'not-found'
   | 'method-not-allowed'
   | 'conflict'
+  | 'rule'
   | 'name-taken'
   | 'runner-already-connected'
   | 'stale-fence'

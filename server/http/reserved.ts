@@ -4,11 +4,6 @@ import { Refusal } from './refusal.ts';
 /** Addresses of the public interface whose machinery this version does not have: refused by name, not as unknown. */
 const RESERVED = [
   '/api/projects/:project/builds/:number/artifacts/:fileName/provenance',
-  '/api/projects/:project/environments{/*rest}',
-  '/api/projects/:project/promotions{/*rest}',
-  '/api/projects/:project/deployments{/*rest}',
-  '/api/projects/:project/hosts{/*rest}',
-  '/api/projects/:project/policy{/*rest}',
   '/api/keys',
   '/metrics',
 ];

@@ -7,7 +7,7 @@ export async function findTopic(
   db: Kysely<Database>,
   topic: Topic,
 ): Promise<{ attempt: string | null } | null> {
-  if (topic.kind === 'project') {
+  if (topic.kind === 'project' || topic.kind === 'environments') {
     const found = await db
       .selectFrom('projects')
       .select('id')

@@ -1,13 +1,14 @@
 /** Names of what can be watched. `parseTopic` reads what a stranger sent; the others are for those who announce changes. */
 export type Topic =
   | { kind: 'projects' | 'runners' | 'queue' | 'deliveries' | 'audit' }
-  | { kind: 'project'; project: string }
+  | { kind: 'project' | 'environments'; project: string }
   | { kind: 'build'; project: string; build: number }
   | { kind: 'log'; project: string; build: number; job: string; attempt: number };
 
 const NAME = '[a-z0-9][a-z0-9._-]{0,62}';
 const NUMBER = '[1-9][0-9]{0,9}';
 const PROJECT = new RegExp(`^project:(${NAME})$`);
+const ENVIRONMENTS = new RegExp(`^environments:(${NAME})$`);
 const BUILD = new RegExp(`^build:(${NAME})/(${NUMBER})$`);
 const LOG = new RegExp(`^log:(${NAME})/(${NUMBER})/(${NAME})/(${NUMBER})$`);
 
@@ -20,6 +21,8 @@ function isWhole(text: string): text is (typeof WHOLE)[number] {
 /** null: there is no such kind of topic. Whether what it names exists is another question. */
 export function parseTopic(text: string): Topic | null {
   if (isWhole(text)) return { kind: text };
+  const [, placed] = ENVIRONMENTS.exec(text) ?? [];
+  if (placed !== undefined) return { kind: 'environments', project: placed };
   const [, project = '', build = '', job = '', attempt = ''] =
     PROJECT.exec(text) ?? BUILD.exec(text) ?? LOG.exec(text) ?? [];
   if (project === '') return null;

@@ -101,7 +101,7 @@ async function take(
     }))
     .where('seq', '=', seq)
     .where('ready', '=', 1)
-    .returning(['id', 'build_id', 'attempt', 'spec'])
+    .returning(['id', 'build_id', 'deployment_id', 'attempt', 'spec'])
     .executeTakeFirstOrThrow();
   const claimed = { attempt: newId(), fence: newId(), gitToken: newToken('rpg') };
   await trx
@@ -125,6 +125,24 @@ async function take(
     })
     .execute();
   await insertSteps(trx, claimed.attempt, job.spec);
+  await markRunning(trx, job, now);
+  return claimed;
+}
+
+/** The build whose job it is; or the deployment, which leaves its build as it was. */
+async function markRunning(
+  trx: Transaction<Database>,
+  job: { build_id: string; deployment_id: string | null },
+  now: number,
+): Promise<void> {
+  if (job.deployment_id !== null) {
+    await trx
+      .updateTable('deployments')
+      .set({ status: 'running', why: '', started_at: now })
+      .where('id', '=', job.deployment_id)
+      .execute();
+    return;
+  }
   await trx
     .updateTable('builds')
     .set((eb) => ({
@@ -135,7 +153,6 @@ async function take(
     }))
     .where('id', '=', job.build_id)
     .execute();
-  return claimed;
 }
 
 /** All of them at once, so that the page shows what is still to come. */

@@ -1,3 +1,4 @@
+import { advanceAll } from '../promotions/advance.ts';
 import { loseAttempt } from '../runners/lose.ts';
 import { runnerStates } from '../runners/runner.store.ts';
 import type { Services } from '../services.ts';
@@ -35,6 +36,7 @@ export class Sweep {
   async #once(): Promise<void> {
     await this.#mindTheClock();
     await sweep(this.#services);
+    await advanceAll(this.#services);
     const connected = (await runnerStates(this.#services)).filter((state) => state.connected);
     const names = connected.map(({ runner }) => runner.name).join();
     if (names !== this.#connected) this.#services.live.changed('runners', 'queue');

@@ -3,6 +3,7 @@ import type { Assignment } from '@reprise/runner/protocol.ts';
 import type { Kysely } from 'kysely';
 import { buildUrl } from '../builds/build-url.ts';
 import type { Database } from '../db/schema.ts';
+import { deployOrder } from '../deployments/assignment.ts';
 import { keepRef } from '../git/pin.ts';
 import type { Claimed } from '../queue/claim.ts';
 import { revealSecrets } from '../secrets/secret.store.ts';
@@ -33,6 +34,7 @@ export async function assignmentOf(
     env: stepEnvironment(row, buildUrl(services, row.project, row.build)),
     inputs: job.inputs.length === 0 ? [] : await inputsOf(services.db, row.build_id, job.inputs),
     secrets: await secretsFor(services, row, job),
+    deployment: row.deployment_id === null ? null : await deployOrder(services, row.deployment_id),
     logLimit: services.config.logLimit,
   };
 }
@@ -73,6 +75,7 @@ function assignedRow(db: Kysely<Database>, attempt: string) {
       'jobs.name as job',
       'jobs.spec',
       'jobs.build_id',
+      'jobs.deployment_id',
       'builds.project_id',
       'builds.number as build',
       'builds.commit_sha',

@@ -19,6 +19,8 @@ export type PlacedAttempt = Pick<
   job: string;
   spec: string | null;
   build_id: string;
+  /** Set: the job is this deployment. */
+  deployment_id: string | null;
   build: number;
   project: string;
   version: string | null;
@@ -43,6 +45,7 @@ export async function findAttempt(db: Kysely<Database>, id: string): Promise<Pla
       'jobs.name as job',
       'jobs.spec',
       'jobs.build_id',
+      'jobs.deployment_id',
       'builds.number as build',
       'builds.version',
       'projects.name as project',

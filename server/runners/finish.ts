@@ -6,6 +6,7 @@ import type { BlobStore } from '../artifacts/blob.store.ts';
 import { endAttempt } from '../builds/end-attempt.ts';
 import { newId } from '../db/id.ts';
 import type { Database } from '../db/schema.ts';
+import { afterDeployment } from '../deployments/after.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
 import { findAttempt, type PlacedAttempt, stale, topicsOfAttempt } from './attempt.store.ts';
@@ -44,6 +45,7 @@ export async function finishAttempt(
       logSha256: finish.logSha256,
       toolchain: JSON.stringify(finish.toolchain),
       finishSha256,
+      deployment: finish.deployment,
     };
     await endAttempt(trx, { ...attempt, ...running }, ending, at);
     await insertArtifacts(trx, attempt, { artifacts: finish.artifacts, now: at });
@@ -56,6 +58,7 @@ export async function finishAttempt(
   }
   queue.wake();
   live.changed(...topicsOfAttempt(attempt));
+  if (attempt.deployment_id !== null) await afterDeployment(services, attempt);
 }
 
 function acceptRepeat(attempt: PlacedAttempt, finishSha256: string): void {

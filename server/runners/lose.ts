@@ -1,4 +1,5 @@
 import { endAttempt } from '../builds/end-attempt.ts';
+import { afterDeployment } from '../deployments/after.ts';
 import type { Services } from '../services.ts';
 import { findAttempt, topicsOfAttempt } from './attempt.store.ts';
 
@@ -7,7 +8,7 @@ import { findAttempt, topicsOfAttempt } from './attempt.store.ts';
  * Nothing happens when it has ended meanwhile. `if` is asked again in the transaction: a renewal may have come first.
  */
 export async function loseAttempt(
-  services: Pick<Services, 'db' | 'logs' | 'live' | 'queue' | 'now' | 'log'>,
+  services: Services,
   id: string,
   o: { why: string; expiredBy?: number },
 ): Promise<void> {
@@ -34,4 +35,5 @@ export async function loseAttempt(
   if (attempt.runner_id) queue.notice(attempt.runner_id);
   queue.wake();
   live.changed(...topicsOfAttempt(attempt));
+  if (attempt.deployment_id !== null) await afterDeployment(services, attempt);
 }

@@ -1,6 +1,15 @@
-import { claim, FENCE_HEADER, finish, paths, progress, renew } from '@reprise/runner/protocol.ts';
+import {
+  claim,
+  FENCE_HEADER,
+  finish,
+  hostRecordEntry,
+  paths,
+  progress,
+  renew,
+} from '@reprise/runner/protocol.ts';
 import { z } from 'zod';
 import type { Runner } from '../db/schema.ts';
+import { recordOnHost } from '../deployments/record.ts';
 import { Refusal } from '../http/refusal.ts';
 import { type Call, type Route, route, STREAMED } from '../http/route.ts';
 import type { Services } from '../services.ts';
@@ -89,6 +98,15 @@ function attemptRequests(services: Services): Route[] {
       body: progress,
       bodyLimit: REPORT_BYTES,
       handle: async (call) => recordProgress(services, await running(services, call), call.body),
+    }),
+    route({
+      method: 'post',
+      path: paths.record(':attempt'),
+      policy: 'runner',
+      summary: null,
+      params: ofAttempt,
+      body: hostRecordEntry,
+      handle: async (call) => recordOnHost(services, await running(services, call), call.body),
     }),
     route({
       method: 'post',

@@ -124,6 +124,7 @@ export class ProtocolServer implements AsyncDisposable {
         env: { CI: 'true', REPRISE_PROJECT: 'shop', REPRISE_COMMIT: commit },
         inputs: [],
         secrets: {},
+        deployment: null,
         logLimit: 1024 ** 3,
         ...rest,
       },

@@ -167,6 +167,7 @@ export function finishOf(given: Partial<Finish> = {}): Finish {
     logSize: 0,
     logSha256: sha256(''),
     artifacts: [],
+    deployment: null,
     toolchain: TOOLCHAIN,
     elapsedMs: 5,
     ...given,

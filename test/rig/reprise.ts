@@ -161,6 +161,19 @@ export class Rig implements AsyncDisposable {
     }
   }
 
+  /** Resolves at the next announcement for a topic; also when nothing comes for a moment, so that nobody waits for one that has passed. */
+  async changed(topic: string): Promise<void> {
+    const socket = this.#live();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const onChanged = (event: { topic: string }) => event.topic === topic && resolve();
+    socket.on('changed', onChanged);
+    const patience = setTimeout(resolve, 200);
+    socket.emit('watch', { topic });
+    await promise;
+    clearTimeout(patience);
+    socket.off('changed', onChanged);
+  }
+
   /** Resolves once the build has ended. */
   ended(project: string, number: number): Promise<Build> {
     return this.until(project, number, (build) => build.finishedAt !== null);

@@ -1,0 +1,154 @@
+import type { Environment } from '@reprise/pipelines/model.ts';
+import type { Transaction } from 'kysely';
+import { recordAudit } from '../audit/record.ts';
+import type { Database, Project, Promotion } from '../db/schema.ts';
+import { startDeployment } from '../deployments/start.ts';
+import { policyOf } from '../environments/policy.store.ts';
+import {
+  environmentNamed,
+  type ReadEnvironments,
+  readEnvironments,
+} from '../environments/read-environments.ts';
+import { Refusal } from '../http/refusal.ts';
+import type { Services } from '../services.ts';
+import { announcePromotion } from './announce.ts';
+import { boundDigest } from './bind.ts';
+import { approvalsNeeded } from './rules.ts';
+
+const REPRISE = { name: 'Reprise', via: '' };
+
+/**
+ * Carries out the oldest approved promotion to an environment, unless something is under way there: one after the other, in the order in
+ * which they were asked for. What the file or the policy says otherwise by now is void, as nobody approved that.
+ */
+export async function advance(services: Services, project: Project, environment: string): Promise<void> {
+  const { db, live, queue } = services;
+  for (;;) {
+    const next = await nextApproved(db, project.id, environment);
+    if (!next) return;
+    const now =
+      next.kind === 'promote'
+        ? await readEnvironments(services, project, { fresh: false }).catch(unreadable)
+        : null;
+    const outcome = await db
+      .transaction()
+      .execute((trx) => carryOut(services, trx, { project, promotion: next, now }));
+    announcePromotion(services, project);
+    if (outcome === 'void') continue;
+    queue.wake();
+    live.changed('queue');
+    return;
+  }
+}
+
+/** Every environment that has something to carry out: when the server starts, and whenever a deployment has ended. */
+export async function advanceAll(services: Services): Promise<void> {
+  const places = await services.db
+    .selectFrom('promotions')
+    .select(['project_id', 'environment'])
+    .distinct()
+    .where('state', '=', 'approved')
+    .execute();
+  for (const { project_id, environment } of places) {
+    const project = await services.db
+      .selectFrom('projects')
+      .selectAll()
+      .where('id', '=', project_id)
+      .executeTakeFirstOrThrow();
+    await advance(services, project, environment);
+  }
+}
+
+/** Nothing was changed on purpose, so nothing is void by it: what was recorded counts. */
+function unreadable(error: unknown): null {
+  if (error instanceof Refusal) return null;
+  throw error;
+}
+
+function nextApproved(db: Services['db'], projectId: string, environment: string) {
+  return db
+    .selectFrom('promotions')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('environment', '=', environment)
+    .where('state', '=', 'approved')
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('deployments')
+            .select('id')
+            .where('project_id', '=', projectId)
+            .where('environment', '=', environment)
+            .where('status', 'in', ['queued', 'running']),
+        ),
+      ),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('deployments')
+            .select('id')
+            .whereRef('promotion_id', '=', 'promotions.id')
+            .where('kind', '<>', 'probe'),
+        ),
+      ),
+    )
+    .orderBy('seq')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+async function carryOut(
+  services: Services,
+  trx: Transaction<Database>,
+  o: { project: Project; promotion: Promotion; now: ReadEnvironments | null },
+): Promise<'started' | 'void' | 'busy'> {
+  const { project, promotion } = o;
+  const fresh = await nextApproved(trx, project.id, promotion.environment);
+  if (fresh?.id !== promotion.id) return 'busy';
+  const why = o.now && (await whyVoid(trx, promotion, o.now));
+  const at = services.now();
+  if (why) {
+    await trx
+      .updateTable('promotions')
+      .set({ state: 'void', why, decided_at: at })
+      .where('id', '=', promotion.id)
+      .execute();
+    const entry = { at, by: REPRISE, action: 'promotion.void', project: project.name, reason: why } as const;
+    await recordAudit(trx, {
+      ...entry,
+      subject: `${project.name} to ${promotion.environment}`,
+      detail: { promotion: promotion.id },
+    });
+    return 'void';
+  }
+  await startDeployment(trx, {
+    project,
+    promotion,
+    kind: promotion.rollback_to === null ? 'deploy' : 'rollback',
+    at,
+  });
+  return 'started';
+}
+
+/** What was approved is exactly a digest, an environment and its configuration. null: they are as they were. */
+export async function whyVoid(
+  trx: Transaction<Database>,
+  promotion: Promotion,
+  now: ReadEnvironments,
+): Promise<string | null> {
+  let environment: Environment;
+  try {
+    environment = environmentNamed(now, promotion.environment);
+  } catch (error) {
+    if (error instanceof Refusal) return error.message;
+    throw error;
+  }
+  const bound = boundDigest({ sha256: promotion.sha256, environment, rollbackTo: null });
+  if (bound !== promotion.bound_sha256)
+    return `${promotion.environment} is defined differently since it was asked for: ask again.`;
+  const policy = await policyOf(trx, { projectId: promotion.project_id, environment: promotion.environment });
+  if (approvalsNeeded({ environment, policy }) > promotion.approvals_needed)
+    return `${promotion.environment} needs more approvals since it was asked for: ask again.`;
+  return null;
+}
