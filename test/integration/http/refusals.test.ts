@@ -20,9 +20,6 @@ test('an address that can do other things answers a wrong method 405 with what i
 });
 
 test.each([
-  ['GET', '/api/projects/shop/environments'],
-  ['POST', '/api/projects/shop/environments/staging/rollback'],
-  ['POST', '/api/projects/shop/promotions'],
   ['GET', '/api/projects/shop/builds/1/artifacts/a.tar.gz/provenance'],
   ['GET', '/metrics'],
 ])('%s %s belongs to a later version, and says so', async (method, path) => {
