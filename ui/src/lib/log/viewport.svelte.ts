@@ -169,7 +169,7 @@ export class Viewport {
   }
 
   #place(isNews: boolean): void {
-    if (this.#following) this.#setScroll(this.height - this.#view);
+    if (this.#following) this.#setScroll(Math.max(0, this.height - this.#view));
     else if (this.#wanted) {
       const top = Math.min(this.#most, Math.max(0, Math.round(this.#wanted())));
       // What it shows is drawn and measured next, and may move it once more.
