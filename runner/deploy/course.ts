@@ -5,6 +5,17 @@ import type { Host } from './hosts/host.ts';
 import type { Program } from './scripts/program.ts';
 import { Trouble } from './trouble.ts';
 
+/** What is known of a release's artifact, as variables for commands; empty where nothing is. */
+export type Facts = Record<(typeof FACTS)[number], string>;
+
+const FACTS = [
+  'REPRISE_BUILD',
+  'REPRISE_VERSION',
+  'REPRISE_COMMIT',
+  'REPRISE_BRANCH',
+  'REPRISE_TAG',
+] as const;
+
 /** A host in the course of one deployment: what was found there, and what was done to it. */
 export interface Target {
   readonly host: Host;
@@ -15,7 +26,7 @@ export interface Target {
   /** The lock was asked for, so it may be held. */
   lockTried: boolean;
   /** What `current` led to when the lock was taken, as it was written and as a release's name; null: nothing. */
-  before: { target: string; release: string } | null;
+  before: { target: string; release: string; facts: Facts } | null;
   releases: string[];
   /** Of what this deployment puts there. */
   digest: string | null;
@@ -30,7 +41,8 @@ export interface Target {
   drainedBefore: boolean;
   /** Of what is live now; null: nothing says. */
   healthy: boolean | null;
-  unlocked: boolean;
+  /** What it said when the lock was given back; null: it was not. */
+  parting: Said | null;
 }
 
 /** What an act says about itself when it is done. */
@@ -112,26 +124,32 @@ export class Course {
   }
 }
 
-/** The variables that the commands of the pipeline file see. What is known of the artifact only holds for the new release. */
+/** Facts from an artifact, or from what a release says of itself in its `RELEASE.json`; nothing there can be but text for a variable. */
+export function factsOf(known: Record<string, unknown>): Facts {
+  const text = (value: unknown) =>
+    ['string', 'number'].includes(typeof value) && !String(value).includes('\0') ? String(value) : '';
+  return {
+    REPRISE_BUILD: text(known['build']),
+    REPRISE_VERSION: text(known['version']),
+    REPRISE_COMMIT: text(known['commit']),
+    REPRISE_BRANCH: text(known['branch']),
+    REPRISE_TAG: text(known['tag']),
+  };
+}
+
+/** The variables that the commands of the pipeline file see; `isNew` for the deployment's release, else for the one before it. */
 export function commandVariables(
   { deployment }: Course,
   target: Target,
-  o: { release: string; directory: string; facts: boolean },
+  o: { release: string; directory: string; isNew: boolean },
 ): Record<string, string> {
   const { environment, artifact, project } = deployment;
-  const facts = {
-    REPRISE_BUILD: String(artifact?.build ?? ''),
-    REPRISE_VERSION: artifact?.version ?? '',
-    REPRISE_COMMIT: artifact?.commit ?? '',
-    REPRISE_BRANCH: artifact?.branch ?? '',
-    REPRISE_TAG: artifact?.tag ?? '',
-  };
   return {
     ...deployment.env,
     REPRISE: 'true',
     REPRISE_PROJECT: project,
     REPRISE_ENVIRONMENT: environment.name,
-    ...(o.facts ? facts : {}),
+    ...(o.isNew || target.before === null ? factsOf(artifact ?? {}) : target.before.facts),
     REPRISE_RELEASE: o.release,
     REPRISE_RELEASE_PATH: o.directory,
     REPRISE_PREVIOUS_RELEASE: target.before?.release ?? '',
@@ -163,6 +181,6 @@ function newTarget(host: Host, { environment }: Deployment, ports: DeployPorts):
     leftOut: new Set(),
     drainedBefore: false,
     healthy: null,
-    unlocked: false,
+    parting: null,
   };
 }

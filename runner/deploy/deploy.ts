@@ -106,7 +106,7 @@ function conclude(
 
 /** Looks, because what was done and what is there can differ. */
 async function stateOf(course: Course, target: Target): Promise<HostState> {
-  const locked = target.lockTried && !target.unlocked;
+  const locked = target.lockTried && target.parting === null;
   const unknown = {
     host: target.name,
     state: 'unknown',
@@ -115,7 +115,8 @@ async function stateOf(course: Course, target: Target): Promise<HostState> {
     digest: null,
   } as const;
   try {
-    const said = await course.run(target, lookProgram(target.host.place, { measure: false }));
+    const look = lookProgram(target.host.place, { measure: false });
+    const said = target.parting ?? (await course.run(target, look));
     const current = said.get('current');
     const state = stateWith(course, target, current);
     return {

@@ -9,7 +9,7 @@ import { Trouble } from './trouble.ts';
 export interface Looked {
   directory: string;
   release: string;
-  facts: boolean;
+  isNew: boolean;
 }
 
 /** One look, and what it showed. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Course, Target } from './course.ts';
+import { type Course, type Facts, factsOf, type Target } from './course.ts';
 import { RELEASE } from './deployment.ts';
 import { laterThan } from './release-name.ts';
 import { lockProgram, unlockProgram } from './scripts/lock.ts';
@@ -35,8 +35,7 @@ export async function unlockHosts(course: Course): Promise<void> {
   await Promise.allSettled(
     locked.map((target) =>
       course.act(target, 'unlock', async () => {
-        await course.run(target, unlockProgram(target.host.place, course.deployment.id));
-        target.unlocked = true;
+        target.parting = await course.run(target, unlockProgram(target.host.place, course.deployment.id));
         return undefined;
       }),
     ),
@@ -70,7 +69,10 @@ async function lock(course: Course, target: Target, text: string) {
   if (answer.kind === 'refused') throw new Trouble('errored', answer.why);
   const { said } = answer;
   const current = said.get('current');
-  target.before = current === null ? null : { target: current, release: releaseOf(current) };
+  target.before =
+    current === null
+      ? null
+      : { target: current, release: releaseOf(current), facts: liveFacts(said.get('live')) };
   target.releases = said.all('release');
   target.drainedBefore = said.get('drained') !== null;
   const took = said.get('took');
@@ -80,6 +82,16 @@ async function lock(course: Course, target: Target, text: string) {
   ];
   target.log.say(['Locked.', ...details, `Live is ${target.before?.release ?? 'nothing'}.`].join(' '));
   return details.length === 0 ? undefined : { detail: details.join(' ') };
+}
+
+/** A `RELEASE.json` may be anybody's. Reprise's own has the version with the artifact. */
+function liveFacts(text: string | null): Facts {
+  try {
+    const live = JSON.parse(text ?? '{}');
+    return factsOf({ ...live, ...live?.artifact });
+  } catch {
+    return factsOf({});
+  }
 }
 
 /** A release's name, or whatever else `current` leads to. */

@@ -1,5 +1,6 @@
 import { type Course, commandVariables, releasePath, type Target } from './course.ts';
 import type { DeployArtifact } from './deployment.ts';
+import type { Said } from './hosts/converse.ts';
 import { manifestText, measuredDigest, readMeasured } from './manifest.ts';
 import { commandProgram } from './scripts/command.ts';
 import { manifestProgram, measureProgram, unpackProgram } from './scripts/unpack.ts';
@@ -16,8 +17,8 @@ export async function prepareHosts(course: Course, artifact: DeployArtifact): Pr
   const { prepare } = course.deployment.environment;
   await onAll(course.targets, (target) =>
     course.act(target, 'prepare', async () => {
-      await unpack(course, target, artifact, file);
-      return prepare.length === 0 ? { digest: await measure(course, target, artifact) } : undefined;
+      const said = await unpack(course, target, artifact, file);
+      return prepare.length === 0 ? { digest: await keepRecord(course, target, artifact, said) } : undefined;
     }),
   );
   if (prepare.length === 0) return;
@@ -29,20 +30,23 @@ export async function prepareHosts(course: Course, artifact: DeployArtifact): Pr
     );
   }
   await onAll(course.targets, (target) =>
-    course.act(target, 'prepare', async () => ({ digest: await measure(course, target, artifact) })),
+    course.act(target, 'prepare', async () => {
+      const program = measureProgram(target.host.place, { release: course.release, list: 'paths' });
+      return { digest: await keepRecord(course, target, artifact, await course.run(target, program)) };
+    }),
   );
 }
 
-/** Runs one command of the pipeline file in the new release, or in the one that is put back (`facts` are then not known). */
+/** Runs one command of the pipeline file in the new release, or in the one that is put back (not `isNew`). */
 export async function runCommand(
   course: Course,
   target: Target,
   command: string,
   limit: 'prepare' | 'restart',
-  at: { directory: string; release: string; facts: boolean } = {
+  at: { directory: string; release: string; isNew: boolean } = {
     directory: releasePath(target, course.release),
     release: course.release,
-    facts: true,
+    isNew: true,
   },
 ): Promise<undefined> {
   const first = command.trim().split('\n', 1)[0] ?? '';
@@ -56,7 +60,7 @@ export async function runCommand(
     throw new Trouble('failed', `The command of ${limit} ended with ${code} on ${target.name}.`);
 }
 
-async function unpack(course: Course, target: Target, artifact: DeployArtifact, file: string): Promise<void> {
+async function unpack(course: Course, target: Target, artifact: DeployArtifact, file: string): Promise<Said> {
   const { environment, limits } = course.deployment;
   target.prepared = true;
   const program = unpackProgram(target.host.place, {
@@ -67,18 +71,24 @@ async function unpack(course: Course, target: Target, artifact: DeployArtifact, 
     revision: artifact.commit,
     revisionTime: String(artifact.commitTime),
     releaseJson: releaseJson(course.deployment, artifact, course.release),
+    isFinal: environment.prepare.length === 0,
   });
-  await course.run(target, program, { timeoutMs: limits.uploadMs, input: { file } });
+  const said = await course.run(target, program, { timeoutMs: limits.uploadMs, input: { file } });
   target.log.say(
     `Release ${course.release} is unpacked; ${artifact.fileName} arrived as sha256 ${artifact.sha256}.`,
   );
+  return said;
 }
 
-/** Without commands and shared paths in between, what was unpacked must be the artifact itself. */
-async function measure(course: Course, target: Target, artifact: DeployArtifact): Promise<string> {
+/** Records what was measured, on the host and in the answer. Without commands and shared paths in between, what was unpacked must be the artifact itself. */
+async function keepRecord(
+  course: Course,
+  target: Target,
+  artifact: DeployArtifact,
+  said: Said,
+): Promise<string> {
   const { environment } = course.deployment;
   const { place } = target.host;
-  const said = await course.run(target, measureProgram(place, { release: course.release, list: 'paths' }));
   const measured = readMeasured(said, environment.shared);
   const digest = measuredDigest(measured);
   const isPlain = environment.prepare.length === 0 && environment.shared.length === 0;
@@ -93,6 +103,6 @@ async function measure(course: Course, target: Target, artifact: DeployArtifact)
 }
 
 /** All the artifact's paths, also those that are left out of the digest. */
-function countOf(said: { get(key: string): string | null }): number {
+function countOf(said: Said): number {
   return (said.get('kinds') ?? '').split('\n').length - 1;
 }

@@ -117,7 +117,7 @@ function nothingLive(said: Said, recorded: string | null): Verdict {
 async function health(course: Course, target: Target, said: Said): Promise<HostProbe['health']> {
   const current = said.get('current');
   if (course.deployment.environment.health === null || current === null) return null;
-  const at = { directory: current, release: releaseOf(current), facts: false };
+  const at = { directory: current, release: releaseOf(current), isNew: false };
   const { healthy, detail } = await lookAtHealth(
     course,
     target,

@@ -13,7 +13,7 @@ export async function goLive(course: Course): Promise<void> {
   for (let from = 0; from < targets.length; from += size) {
     await onAll(targets.slice(from, from + size), async (target) => {
       const to = { directory: releasePath(target, course.release), release: course.release };
-      await putLive(course, target, { ...to, facts: true, phase: 'switch' });
+      await putLive(course, target, { ...to, isNew: true, phase: 'switch' });
     });
   }
 }
@@ -49,7 +49,7 @@ async function undoOne(course: Course, target: Target): Promise<void> {
   await putLive(course, target, {
     directory: before?.target ?? '',
     release: before?.release ?? '',
-    facts: false,
+    isNew: false,
     phase: 'undo',
   });
 }
@@ -58,7 +58,7 @@ interface Way {
   /** As `current` shall name it; empty: it is removed, and nothing is live. */
   directory: string;
   release: string;
-  facts: boolean;
+  isNew: boolean;
   phase: 'switch' | 'undo';
 }
 

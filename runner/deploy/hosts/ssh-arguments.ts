@@ -11,6 +11,13 @@ export interface SshFiles {
 }
 
 /**
+ * OpenSSH's own ciphers, with those first for which processors have instructions: an artifact is sent in a third of the processor
+ * time that its default takes.
+ */
+const CIPHERS =
+  'aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr';
+
+/**
  * How every connection is made: with the given key and no other, to a host whose key is pinned and never learnt, without asking
  * anybody anything, forwarding anything, or running anything here. OpenSSH's own defaults ask, learn and wait for ever.
  */
@@ -31,6 +38,7 @@ export function sshOptions(files: Pick<SshFiles, 'key' | 'knownHosts'>): [string
     ['ConnectTimeout', '10'],
     ['ServerAliveInterval', '10'],
     ['ServerAliveCountMax', '3'],
+    ['Ciphers', CIPHERS],
   ];
 }
 

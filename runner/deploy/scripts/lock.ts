@@ -9,7 +9,8 @@ export interface Place {
 /**
  * Makes the directories and takes the host's lock: a file that appears at once with its content, by a link that fails where
  * there is one. A lock that a deployment of `ended` left is moved aside first, unless one of its commands is still running.
- * Says what is there: `took` (whose lock was taken over), `current` (the link's target), `release` (each), `drained`.
+ * Says what is there: `took` (whose lock was taken over), `current` (the link's target), `live` (what that release says of itself),
+ * `release` (each), `drained`.
  */
 export function lockProgram(
   place: Place,
@@ -54,18 +55,20 @@ for directory in "$path"/releases/*; do
     ${FOURTEEN_DIGITS}) say "release=$name" ;;
   esac
 done
+[ ! -f "$path/current/RELEASE.json" ] || say "live=$(dd if="$path/current/RELEASE.json" bs=65536 count=8 2>/dev/null)"
 [ ! -f drained ] || say "drained=$(cat drained)"`,
   };
 }
 
-/** Gives the lock back, if it is this deployment's. */
+/** Gives the lock back, if it is this deployment's, and says `current` once more. */
 export function unlockProgram(place: Place, id: string): Program {
   return {
     values: { ...place, id },
     body: `cd -P -- "$path/.reprise" || fail "$path/.reprise cannot be entered."
 if [ -f lock ] && [ "$(sed -n '1s/^deployment //p' lock)" = "$id" ]; then
   rm -f lock || fail "$path/.reprise/lock could not be removed."
-fi`,
+fi
+${SAY_CURRENT}`,
   };
 }
 

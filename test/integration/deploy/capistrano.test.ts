@@ -2,8 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { gitRepository } from './repository.ts';
-import { carryOut, deploymentTo, isRoot, makeArtifact, startHosts, type TestHosts } from './rig.ts';
+import {
+  carryOut,
+  deploymentTo,
+  isRoot,
+  makeArtifact,
+  startHosts,
+  type TestHosts,
+} from '../../rig/deploy/hosts.ts';
+import { gitRepository } from '../../rig/deploy/repository.ts';
 
 describe.skipIf(!isRoot)('a host that the real Capistrano has laid out (as root)', () => {
   let hosts: TestHosts;

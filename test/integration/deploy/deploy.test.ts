@@ -1,6 +1,14 @@
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { carryOut, deploymentTo, isRoot, makeArtifact, startHosts, story, type TestHosts } from './rig.ts';
+import {
+  carryOut,
+  deploymentTo,
+  isRoot,
+  makeArtifact,
+  startHosts,
+  story,
+  type TestHosts,
+} from '../../rig/deploy/hosts.ts';
 
 describe.skipIf(!isRoot)('three hosts over ssh (as root)', () => {
   let hosts: TestHosts;

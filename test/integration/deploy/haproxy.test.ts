@@ -4,7 +4,15 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { serverState } from '@reprise/runner/deploy/haproxy.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { carryOut, deploymentTo, freePort, isRoot, makeArtifact, startHosts, type TestHosts } from './rig.ts';
+import {
+  carryOut,
+  deploymentTo,
+  freePort,
+  isRoot,
+  makeArtifact,
+  startHosts,
+  type TestHosts,
+} from '../../rig/deploy/hosts.ts';
 
 /** An application that takes its time, and that nobody may end while it answers. */
 const SERVER = `

@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, readFileSync, readlinkSync, symlinkSync } from '
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
+import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/hosts.ts';
 import { tempDir } from '../../rig/temp.ts';
-import { carryOut, deploymentTo, makeArtifact } from './rig.ts';
 
 const place = (path: string) => ({ names: ['local'], path, privateKey: '', knownHosts: () => ({}) });
 

@@ -5,7 +5,14 @@ import { fileURLToPath } from 'node:url';
 import type { Deployment, DeployResult, HostRecord } from '@reprise/runner/deploy/deployment.ts';
 import { fromDeployer } from '@reprise/runner/deploy/lines.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { carryOut, deploymentTo, isRoot, makeArtifact, startHosts, type TestHosts } from './rig.ts';
+import {
+  carryOut,
+  deploymentTo,
+  isRoot,
+  makeArtifact,
+  startHosts,
+  type TestHosts,
+} from '../../rig/deploy/hosts.ts';
 
 const MAIN = fileURLToPath(new URL('../../../runner/deploy/main.ts', import.meta.url));
 
@@ -192,9 +199,7 @@ function commandLines(): string {
 
 /** Private files of a process, and connections that it made. */
 function leftovers(pid: number | undefined): string[] {
-  const files = readdirSync('/dev/shm').filter(
-    (name) => name.includes(`-${pid}-`) && existsSync(`/proc/${pid}`),
-  );
+  const files = readdirSync('/dev/shm').filter((name) => name.includes(`-${pid}-`));
   const ssh = processes().filter(({ words }) => words.startsWith('ssh\0') && words.includes(`-${pid}-`));
   return [...files, ...ssh.map(({ words }) => words)];
 }

@@ -11,6 +11,7 @@ test('a connection is made with the pinned keys, the given key and nothing of th
       '-o GlobalKnownHostsFile=/dev/null -o UpdateHostKeys=no -o IdentitiesOnly=yes -o IdentityFile=/p/0.key ' +
       '-o PasswordAuthentication=no -o KbdInteractiveAuthentication=no -o ForwardAgent=no -o ClearAllForwardings=yes ' +
       '-o PermitLocalCommand=no -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ServerAliveCountMax=3 ' +
+      '-o Ciphers=aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr ' +
       '-o ProxyCommand=none -o ControlMaster=yes -o ControlPath=/p/0.socket -o ControlPersist=no ' +
       '-p 2222 -- deploy@web1.prod COMMAND',
   );

@@ -23,14 +23,14 @@ import {
   deployment,
   type HostRecord,
 } from '@reprise/runner/deploy/deployment.ts';
-import { type RawEntry, TOP, tarball } from '../../rig/tarball.ts';
-import { tempDir } from '../../rig/temp.ts';
+import { type RawEntry, TOP, tarball } from '../tarball.ts';
+import { tempDir } from '../temp.ts';
 
 /** Only root can give each of several hosts on one machine a file system of its own. */
 export const isRoot = process.getuid?.() === 0;
 
 /** A host: a real sshd in a mount namespace of its own, where `site` is a directory that no other host sees. */
-export interface TestHost {
+interface TestHost {
   /** As a pipeline file would write it. */
   name: string;
   port: number;
@@ -126,6 +126,7 @@ async function makeHost(base: string, site: string, index: number): Promise<Test
         'UsePAM no',
         'StrictModes no',
         'PermitRootLogin prohibit-password',
+        'Subsystem sftp internal-sftp',
       ];
       writeFileSync(join(etc, 'sshd_config'), `${config.join('\n')}\n`);
       end = await startSshd(dir, site, join(etc, 'sshd_config'));
