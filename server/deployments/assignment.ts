@@ -1,9 +1,9 @@
 import type { Environment } from '@reprise/pipelines/model.ts';
 import type { Deployment as DeployOrder } from '@reprise/runner/protocol.ts';
 import type { Kysely } from 'kysely';
-import type { Database, Deployment, Promotion } from '../db/schema.ts';
+import type { Database, Deployment } from '../db/schema.ts';
 import { pinnedKeys } from '../environments/host-key.store.ts';
-import { Refusal } from '../http/refusal.ts';
+import { hostsToConverge } from '../promotions/live-state.ts';
 import { revealSecrets } from '../secrets/secret.store.ts';
 import type { Services } from '../services.ts';
 
@@ -33,7 +33,10 @@ export async function deployOrder(
     kind: row.kind,
     project: row.project,
     environment: { ...environment, name: row.environment },
-    only: null,
+    only:
+      row.kind === 'deploy' && row.promotion_kind === 'converge'
+        ? await hostsToConverge(db, row, environment)
+        : null,
     artifact: {
       name: row.artifact,
       fileName: row.file_name,
@@ -74,22 +77,6 @@ export async function deployOrder(
   };
 }
 
-/** Secrets that an environment names and nobody has set: said before anything is done. */
-export async function assertSecrets(
-  { db, vault }: Pick<Services, 'db' | 'vault'>,
-  promotion: Pick<Promotion, 'project_id' | 'environment'>,
-  environment: Environment,
-): Promise<void> {
-  const place = { projectId: promotion.project_id, environment: promotion.environment };
-  const needsKey = environment.hosts.some((host) => host !== 'local');
-  const names = [...environment.secrets, ...(needsKey ? [SSH_KEY_SECRET] : [])];
-  const found = await revealSecrets(db, vault, { ...place, names });
-  const missing = names.filter((name) => !Object.hasOwn(found, name));
-  if (missing.length === 0) return;
-  const sentence = `${promotion.environment} needs the secret ${missing.join(', ')}: an administrator sets it in the project's settings.`;
-  throw new Refusal(409, 'conflict', sentence);
-}
-
 function orderRow(db: Kysely<Database>, id: string) {
   return db
     .selectFrom('deployments')
@@ -106,15 +93,10 @@ function orderRow(db: Kysely<Database>, id: string) {
     ])
     .select(['deployments.project_id', 'projects.name as project'])
     .select(['promotions.config', 'promotions.rollback_to', 'promotions.asked_by', 'promotions.reason'])
+    .select(['promotions.kind as promotion_kind', 'promotions.sha256'])
     .select(['builds.number as build', 'builds.version', 'builds.commit_sha', 'builds.commit_time'])
     .select(['builds.branch', 'builds.tag'])
-    .select([
-      'artifacts.name as artifact',
-      'artifacts.file_name',
-      'artifacts.sha256',
-      'artifacts.tree_sha256',
-      'artifacts.size',
-    ])
+    .select(['artifacts.name as artifact', 'artifacts.file_name', 'artifacts.tree_sha256', 'artifacts.size'])
     .where('deployments.id', '=', id)
     .executeTakeFirstOrThrow();
 }

@@ -1,8 +1,8 @@
 import type { FinalStatus } from '@reprise/pipelines/status.ts';
-import type { DeployResult, HostProbe } from '@reprise/runner/protocol.ts';
+import type { DeployResult, HostProbe, HostRecordEntry } from '@reprise/runner/protocol.ts';
 import type { Transaction } from 'kysely';
 import { recordAudit } from '../audit/record.ts';
-import type { Database, Deployment } from '../db/schema.ts';
+import type { Database, Deployment, HostState } from '../db/schema.ts';
 import { startDeployment } from './start.ts';
 
 /**
@@ -21,7 +21,11 @@ export async function endDeployment(
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow();
-  if (deployment.kind === 'probe') return learn(trx, deployment, { probes: result?.probes ?? [], now });
+  if (deployment.kind === 'probe') {
+    await learn(trx, deployment, { probes: result?.probes ?? [], now });
+    if (result === null) await lookAgain(trx, deployment, now);
+    return;
+  }
   const promotion = await trx
     .updateTable('promotions')
     .set({ state: 'done', why: o.status === 'passed' ? '' : o.why })
@@ -33,7 +37,7 @@ export async function endDeployment(
   await recordEnd(trx, deployment, { ...o, by: promotion.asked_by });
   const isMixed =
     result === null || result.hosts.some(({ state }) => state === 'unknown' || state === 'other');
-  if (isMixed) await startDeployment(trx, { project: { name: '' }, promotion, kind: 'probe', at: now });
+  if (isMixed) await startDeployment(trx, { promotion, kind: 'probe', at: now });
 }
 
 /** What the deployment found by looking, host by host. */
@@ -49,6 +53,8 @@ async function settleHosts(
       healthy: healthy === null ? null : healthy ? 1 : 0,
       is_known: state === 'unknown' ? 0 : 1,
     };
+    // What an earlier look said is about what was there then.
+    const seen = state === 'new' || state === 'other' ? { probe: null, probed_at: null } : {};
     const fresh =
       state === 'new'
         ? { promotion_id: deployment.promotion_id, release: result.release, digest, since: now }
@@ -56,18 +62,43 @@ async function settleHosts(
           ? { promotion_id: null, release: null, digest: null, since: null }
           : null;
     // What was put back, or never touched, stays what the record says of it.
-    const other = { promotion_id: null, release: current, digest: null, since: null };
+    const other =
+      state === 'previous' || state === 'other' ? await foundThere(trx, deployment, { host, current }) : {};
     await trx
       .insertInto('host_states')
-      .values({ ...key, ...common, ...(fresh ?? other) })
+      .values({ ...NOTHING_RECORDED, ...key, ...common, ...seen, ...(fresh ?? other) })
       .onConflict((oc) =>
         oc
           .columns(['project_id', 'environment', 'host'])
-          .doUpdateSet({ ...common, ...(fresh ?? (state === 'other' ? other : {})) }),
+          .doUpdateSet({ ...common, ...seen, ...(fresh ?? other) }),
       )
       .execute();
   }
 }
+
+const NOTHING_RECORDED = { promotion_id: null, release: null, digest: null, since: null } as const;
+
+/** Looking changes nothing, so a look whose runner was lost is tried again: three times, as one of them may be what ends runners. */
+async function lookAgain(trx: Transaction<Database>, deployment: Deployment, now: number): Promise<void> {
+  const last = await trx
+    .selectFrom('deployments')
+    .select(['kind', 'result'])
+    .where('project_id', '=', deployment.project_id)
+    .where('environment', '=', deployment.environment)
+    .orderBy('seq', 'desc')
+    .limit(MOST_LOOKS)
+    .execute();
+  if (last.length === MOST_LOOKS && last.every(({ kind, result }) => kind === 'probe' && result === null))
+    return;
+  const promotion = await trx
+    .selectFrom('promotions')
+    .selectAll()
+    .where('id', '=', deployment.promotion_id)
+    .executeTakeFirstOrThrow();
+  await startDeployment(trx, { promotion, kind: 'probe', at: now });
+}
+
+const MOST_LOOKS = 3;
 
 /** Nobody knows: the hosts of a deployment that was lost. */
 async function doubtHosts(
@@ -79,15 +110,7 @@ async function doubtHosts(
     const key = { project_id: deployment.project_id, environment: deployment.environment, host };
     await trx
       .insertInto('host_states')
-      .values({
-        ...key,
-        promotion_id: null,
-        release: null,
-        digest: null,
-        healthy: null,
-        since: null,
-        is_known: 0,
-      })
+      .values({ ...NOTHING_RECORDED, ...key, healthy: null, is_known: 0 })
       .onConflict((oc) => oc.columns(['project_id', 'environment', 'host']).doUpdateSet({ is_known: 0 }))
       .execute();
   }
@@ -101,26 +124,16 @@ async function learn(
 ): Promise<void> {
   for (const probe of probes) {
     const key = { project_id: deployment.project_id, environment: deployment.environment, host: probe.host };
-    const known = await trx
-      .selectFrom('host_states')
-      .select('release')
-      .where('project_id', '=', key.project_id)
-      .where('environment', '=', key.environment)
-      .where('host', '=', key.host)
-      .executeTakeFirst();
+    const found = probe.state === 'unreachable' ? {} : await foundThere(trx, deployment, probe);
     const seen = {
-      probe: JSON.stringify(probe),
+      probe: JSON.stringify(asItIs(probe, found)),
       probed_at: now,
       healthy: probe.health === null ? null : probe.health.healthy ? 1 : 0,
       is_known: probe.state === 'unreachable' ? 0 : 1,
     };
-    const found =
-      probe.state === 'unreachable' || probe.current === (known?.release ?? null)
-        ? {}
-        : await whose(trx, deployment, probe);
     await trx
       .insertInto('host_states')
-      .values({ ...key, promotion_id: null, release: null, digest: null, since: null, ...seen, ...found })
+      .values({ ...NOTHING_RECORDED, ...key, ...seen, ...found })
       .onConflict((oc) =>
         oc.columns(['project_id', 'environment', 'host']).doUpdateSet({ ...seen, ...found }),
       )
@@ -128,10 +141,39 @@ async function learn(
   }
 }
 
-/** Whose release is live there, where it is not the one on record: a deployment's that was lost, or nobody's. */
-async function whose(trx: Transaction<Database>, deployment: Deployment, probe: HostProbe) {
-  const stranger = { promotion_id: null, release: probe.current, digest: null, since: null };
-  if (probe.current === null) return stranger;
+/** The look was held against the record of before: what a lost deployment had put there, whole, is no drift. */
+function asItIs(probe: HostProbe, found: Partial<Found>): HostProbe {
+  const isWhole = probe.state === 'drift' && probe.differences.length === 0;
+  if (!isWhole || !found.digest || found.digest !== probe.digest) return probe;
+  return { ...probe, state: 'match', detail: null };
+}
+
+type Found = Pick<HostState, 'promotion_id' | 'release' | 'digest' | 'since'>;
+
+/** What is to be recorded of a host where `current` was found. Nothing, where that is what the record says. */
+async function foundThere(
+  trx: Transaction<Database>,
+  deployment: Deployment,
+  { host, current }: { host: string; current: string | null },
+): Promise<Partial<Found>> {
+  const known = await trx
+    .selectFrom('host_states')
+    .select('release')
+    .where('project_id', '=', deployment.project_id)
+    .where('environment', '=', deployment.environment)
+    .where('host', '=', host)
+    .executeTakeFirst();
+  if (known && known.release === current) return {};
+  const stranger = { ...NOTHING_RECORDED, release: current };
+  return current === null ? stranger : ((await whose(trx, deployment, { host, current })) ?? stranger);
+}
+
+/** Whose release is live there: of the last deployment that switched the host to it, as it was measured when it was installed. */
+async function whose(
+  trx: Transaction<Database>,
+  deployment: Deployment,
+  { host, current }: { host: string; current: string },
+): Promise<Found | null> {
   const made = await trx
     .selectFrom('deployment_records')
     .innerJoin('deployments', 'deployments.id', 'deployment_records.deployment_id')
@@ -139,20 +181,26 @@ async function whose(trx: Transaction<Database>, deployment: Deployment, probe: 
     .where('deployments.project_id', '=', deployment.project_id)
     .where('deployments.environment', '=', deployment.environment)
     .where('deployments.kind', '<>', 'probe')
+    .where('deployment_records.record', 'like', `%${JSON.stringify(host)}%`)
+    .where('deployment_records.record', 'like', `%${JSON.stringify(current)}%`)
     .orderBy('deployments.seq', 'desc')
     .orderBy('deployment_records.seq', 'desc')
-    .limit(2000)
     .execute();
-  for (const { promotion_id, record, at } of made) {
-    const { host, release, digest } = JSON.parse(record) as {
-      host: string;
-      release: string;
-      digest: string | null;
-    };
-    if (host === probe.host && release === probe.current && digest !== null)
-      return { promotion_id, release, digest, since: at };
-  }
-  return stranger;
+  const records = made
+    .map(({ record, at: since, promotion_id }) => {
+      const entry: HostRecordEntry['entry'] = JSON.parse(record);
+      return { ...entry, since, promotion_id };
+    })
+    .filter((entry) => entry.host === host && entry.release === current);
+  const switched = records.find(({ phase }) => phase === 'switch');
+  const measured = records.find(({ digest }) => digest !== null);
+  if (!switched || !measured) return null;
+  return {
+    promotion_id: switched.promotion_id,
+    release: current,
+    digest: measured.digest,
+    since: switched.since,
+  };
 }
 
 async function recordEnd(

@@ -1,7 +1,7 @@
 import type { PlannedJob } from '@reprise/pipelines/model.ts';
 import type { Transaction } from 'kysely';
 import { newId } from '../db/id.ts';
-import type { Database, Deployment, Project, Promotion } from '../db/schema.ts';
+import type { Database, Deployment, Promotion } from '../db/schema.ts';
 
 /** A deployment of many hosts may take its time; each act on a host has a bound of its own. */
 const TIMEOUT_MS = 12 * 3_600_000;
@@ -15,7 +15,7 @@ export const DEPLOY_LABEL = 'deploy';
  */
 export async function startDeployment(
   trx: Transaction<Database>,
-  o: { project: Pick<Project, 'name'>; promotion: Promotion; kind: Deployment['kind']; at: number },
+  o: { promotion: Promotion; kind: Deployment['kind']; at: number },
 ): Promise<string> {
   const { promotion, kind, at } = o;
   const id = newId();

@@ -180,7 +180,7 @@ async function probe(
       );
     const entry = { at: now(), by, action: 'deployment.start', project: project.name } as const;
     await recordAudit(trx, { ...entry, subject: `${project.name} ${environment}, probe` });
-    return startDeployment(trx, { project, promotion, kind: 'probe', at: now() });
+    return startDeployment(trx, { promotion, kind: 'probe', at: now() });
   });
   queue.wake();
   announcePromotion(services, project);

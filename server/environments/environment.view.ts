@@ -2,7 +2,7 @@ import type { Environment } from '@reprise/pipelines/model.ts';
 import type { HostProbe } from '@reprise/runner/protocol.ts';
 import { iso } from '../api.ts';
 import type { HostState, Project } from '../db/schema.ts';
-import { SSH_KEY_SECRET } from '../deployments/assignment.ts';
+import { secretsOf } from '../deployments/ready.ts';
 import { type LivePromotion, liveState, promotionsOf } from '../promotions/live-state.ts';
 import { viewPromotions } from '../promotions/promotion.view.ts';
 import { listSecrets } from '../secrets/secret.store.ts';
@@ -18,7 +18,7 @@ export async function viewEnvironment(
   environment: Environment,
 ): Promise<EnvironmentAnswer> {
   const place = { projectId: project.id, environment: environment.name };
-  const { hosts: states, promotion } = await liveState(reader, place);
+  const { hosts: states, promotion } = await liveState(reader, { projectId: project.id, environment });
   const ids = states.flatMap(({ promotion_id }) => (promotion_id === null ? [] : [promotion_id]));
   const promotions = new Map((await promotionsOf(reader, ids)).map((row) => [row.id, row]));
   const open = await reader
@@ -30,12 +30,9 @@ export async function viewEnvironment(
     .orderBy('seq')
     .limit(50)
     .execute();
-  const known = await pinnedKeys(reader, project.id, environment.hosts);
+  const machines = [...environment.hosts, ...(environment.jump ? [environment.jump] : [])];
+  const known = await pinnedKeys(reader, project.id, machines);
   const held = await listSecrets(reader, project.id);
-  const names = [
-    ...environment.secrets,
-    ...(environment.hosts.some((host) => host !== 'local') ? [SSH_KEY_SECRET] : []),
-  ];
   const [live = null] = promotion ? await viewPromotions(reader, project, [promotion.id]) : [];
   return {
     name: environment.name,
@@ -48,7 +45,7 @@ export async function viewEnvironment(
     requires: environment.requires,
     approvals: environment.approvals,
     policy: await policyOf(reader, place),
-    secrets: names.map((name) => ({
+    secrets: secretsOf(environment).map((name) => ({
       name,
       isSet: held.some((secret) => secret.name === name && secret.environment === environment.name),
     })),

@@ -14,6 +14,8 @@ import type { Services } from '../services.ts';
 import { announcePromotion } from './announce.ts';
 import { boundDigest } from './bind.ts';
 import { approvalsNeeded } from './rules.ts';
+import { standingApprovals } from './standing.ts';
+import { objectionsNow } from './weigh.ts';
 
 const REPRISE = { name: 'Reprise', via: '' };
 
@@ -30,9 +32,10 @@ export async function advance(services: Services, project: Project, environment:
       next.kind === 'promote'
         ? await readEnvironments(services, project, { fresh: false }).catch(unreadable)
         : null;
+    const against = now ? await whatSpeaksAgainst(services, project, next, now) : '';
     const outcome = await db
       .transaction()
-      .execute((trx) => carryOut(services, trx, { project, promotion: next, now }));
+      .execute((trx) => carryOut(services, trx, { project, promotion: next, now, against }));
     announcePromotion(services, project);
     if (outcome === 'void') continue;
     queue.wake();
@@ -57,6 +60,19 @@ export async function advanceAll(services: Services): Promise<void> {
       .executeTakeFirstOrThrow();
     await advance(services, project, environment);
   }
+}
+
+/** Rules that say no by now, in sentences; empty: none does. */
+async function whatSpeaksAgainst(
+  services: Services,
+  project: Project,
+  promotion: Promotion,
+  now: ReadEnvironments,
+): Promise<string> {
+  // Without its environment it is void, for that reason.
+  if (!now.environments.some(({ name }) => name === promotion.environment)) return '';
+  const found = await objectionsNow(services, project, promotion, now);
+  return found.map(({ sentence }) => sentence).join(' ');
 }
 
 /** Nothing was changed on purpose, so nothing is void by it: what was recorded counts. */
@@ -101,12 +117,12 @@ function nextApproved(db: Services['db'], projectId: string, environment: string
 async function carryOut(
   services: Services,
   trx: Transaction<Database>,
-  o: { project: Project; promotion: Promotion; now: ReadEnvironments | null },
+  o: { project: Project; promotion: Promotion; now: ReadEnvironments | null; against: string },
 ): Promise<'started' | 'void' | 'busy'> {
   const { project, promotion } = o;
   const fresh = await nextApproved(trx, project.id, promotion.environment);
   if (fresh?.id !== promotion.id) return 'busy';
-  const why = o.now && (await whyVoid(trx, promotion, o.now));
+  const why = (o.now && (await whyVoid(trx, promotion, o.now))) || o.against;
   const at = services.now();
   if (why) {
     await trx
@@ -123,7 +139,6 @@ async function carryOut(
     return 'void';
   }
   await startDeployment(trx, {
-    project,
     promotion,
     kind: promotion.rollback_to === null ? 'deploy' : 'rollback',
     at,
@@ -150,5 +165,10 @@ export async function whyVoid(
   const policy = await policyOf(trx, { projectId: promotion.project_id, environment: promotion.environment });
   if (approvalsNeeded({ environment, policy }) > promotion.approvals_needed)
     return `${promotion.environment} needs more approvals since it was asked for: ask again.`;
+  if (promotion.state === 'approved' && promotion.approvals_needed > 0) {
+    const standing = await standingApprovals(trx, promotion, policy.approvers);
+    if (standing < promotion.approvals_needed)
+      return `Somebody who approved this may not approve what goes to ${promotion.environment} any more: ask again.`;
+  }
   return null;
 }

@@ -3,12 +3,14 @@ import { recordAudit } from '../audit/record.ts';
 import type { Caller } from '../auth/caller.ts';
 import type { Database, Project, Promotion } from '../db/schema.ts';
 import { policyOf } from '../environments/policy.store.ts';
-import { readEnvironments } from '../environments/read-environments.ts';
+import { type ReadEnvironments, readEnvironments } from '../environments/read-environments.ts';
 import { notFound, Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
 import { advance, whyVoid } from './advance.ts';
 import { announcePromotion } from './announce.ts';
-import { assertMay, waitsFor } from './promote.ts';
+import { assertMay, refuse, waitsFor } from './promote.ts';
+import { standingApprovals } from './standing.ts';
+import { objectionsNow } from './weigh.ts';
 
 interface Decision {
   id: string;
@@ -29,6 +31,7 @@ export async function approve(services: Services, project: Project, o: Decision)
   assertOther(before, o.by);
   const environments =
     before.kind === 'promote' ? await readEnvironments(services, project, { fresh: true }) : null;
+  if (environments && before.state === 'waiting') await refuseNow(services, project, before, environments);
   const voided = await db.transaction().execute(async (trx) => {
     const promotion = await waiting(trx, project, o.id);
     const why = environments && (await whyVoid(trx, promotion, environments));
@@ -79,16 +82,18 @@ export async function cancelPromotion(services: Services, project: Project, o: D
       .innerJoin('jobs', 'jobs.deployment_id', 'deployments.id')
       .select(['deployments.id', 'deployments.status', 'jobs.id as job'])
       .where('deployments.promotion_id', '=', promotion.id)
+      // Looking at hosts is nobody's to cancel, and belongs to what is long decided.
+      .where('deployments.kind', '<>', 'probe')
       .where('deployments.status', 'in', ['queued', 'running'])
       .executeTakeFirst();
     if (!active) {
       if (promotion.state !== 'waiting' && promotion.state !== 'approved') throw decided(promotion);
-      await close(services, trx, project, {
-        promotion,
-        state: 'rejected',
-        why: `cancelled by ${o.by.name}`,
-        by: o.by,
-      });
+      await trx
+        .updateTable('promotions')
+        .set({ state: 'rejected', why: `cancelled by ${o.by.name}`, decided_at: now() })
+        .where('id', '=', promotion.id)
+        .execute();
+      await recordAudit(trx, { ...entry, subject, detail: { promotion: promotion.id } });
       return [];
     }
     await recordAudit(trx, { ...entry, subject, detail: { promotion: promotion.id, deployment: active.id } });
@@ -148,6 +153,18 @@ function decided(promotion: Promotion): Refusal {
   return new Refusal(409, 'conflict', `This promotion is decided: it was ${word}. Ask for a new one.`);
 }
 
+/** The rules hold when it goes out, not only when it was asked for: a freeze may have begun, staging may be ill. */
+async function refuseNow(
+  services: Services,
+  project: Project,
+  promotion: Promotion,
+  environments: ReadEnvironments,
+): Promise<void> {
+  const voided = await services.db.transaction().execute((trx) => whyVoid(trx, promotion, environments));
+  // What is void is said to be void, not why it could not go there today.
+  if (voided === null) refuse(await objectionsNow(services, project, promotion, environments));
+}
+
 /** Four eyes: neither the same account nor, for tokens and the operator, the same name. */
 function assertOther(promotion: Promotion, by: Caller): void {
   const isSame = by.userId === null ? by.name === promotion.asked_by : by.userId === promotion.asked_by_user;
@@ -178,13 +195,8 @@ async function addApproval(
     .executeTakeFirst();
   if (numInsertedOrUpdatedRows === 0n)
     throw new Refusal(409, 'conflict', `${by.name} has approved it already: somebody else must.`);
-  const given = await trx
-    .selectFrom('approvals')
-    .select('approver')
-    .where('promotion_id', '=', promotion.id)
-    .where('bound_sha256', '=', promotion.bound_sha256)
-    .execute();
-  const left = promotion.approvals_needed - given.length;
+  const { approvers } = await policyOf(trx, { projectId: project.id, environment: promotion.environment });
+  const left = promotion.approvals_needed - (await standingApprovals(trx, promotion, approvers));
   await trx
     .updateTable('promotions')
     .set(left > 0 ? { why: waitsFor(left) } : { state: 'approved', why: '', decided_at: at })

@@ -1,16 +1,20 @@
+import type { Environment } from '@reprise/pipelines/model.ts';
 import { recordAudit } from '../audit/record.ts';
 import type { Caller } from '../auth/caller.ts';
 import { newId } from '../db/id.ts';
 import type { Project, Promotion, PromotionKind } from '../db/schema.ts';
+import { whatIsMissing } from '../deployments/ready.ts';
 import { policyOf } from '../environments/policy.store.ts';
+import { readEnvironments } from '../environments/read-environments.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
 import { advance } from './advance.ts';
 import { announcePromotion } from './announce.ts';
 import { boundDigest } from './bind.ts';
 import { promotionOf } from './decide.ts';
-import { liveState } from './live-state.ts';
-import { assertMay } from './promote.ts';
+import { hostsToConverge, liveState } from './live-state.ts';
+import { assertMay, refuse } from './promote.ts';
+import { strangeHost } from './rules.ts';
 
 interface Asked {
   environment: string;
@@ -33,15 +37,39 @@ export async function rollBack(
   return repeat(services, project, { ...o, target, kind: 'rollback', rollbackTo });
 }
 
-/** Brings hosts that are new, rebuilt or drifted to what is live; those that are as they should be stay. */
+/**
+ * Brings hosts that are new, rebuilt or drifted to what is live; those that are as they should be stay. Everything is as it was approved, but
+ * for the hosts, which are those of the file by now, within what the policy allows.
+ */
 export async function converge(services: Services, project: Project, o: Asked): Promise<string> {
-  const { hosts } = await liveState(services.reader, { projectId: project.id, environment: o.environment });
   const latest = await lastGood(services, project, { environment: o.environment, before: null });
-  if (!latest || hosts.length === 0) {
+  if (!latest) {
     const sentence = `Nothing is live in ${o.environment} of ${project.name} yet: promote something first.`;
     throw new Refusal(409, 'conflict', sentence);
   }
-  return repeat(services, project, { ...o, target: latest, kind: 'converge', rollbackTo: null });
+  const recorded: Environment = JSON.parse(latest.config);
+  const environment = { ...recorded, hosts: await hostsByNow(services, project, recorded) };
+  const away = await hostsToConverge(services.reader, latest, environment);
+  if (away.length === 0) {
+    const sentence = `Every host of ${o.environment} has what is live there, as far as anybody has looked: there is nothing to bring. Look at the hosts first if you doubt it.`;
+    throw new Refusal(409, 'conflict', sentence);
+  }
+  const target = { ...latest, config: JSON.stringify(environment) };
+  return repeat(services, project, { ...o, target, kind: 'converge', rollbackTo: null });
+}
+
+/** The file's hosts at this moment; those recorded, where it cannot be read or has no such environment any more. */
+async function hostsByNow(services: Services, project: Project, recorded: Environment): Promise<string[]> {
+  const read = await readEnvironments(services, project, { fresh: true }).catch((error) => {
+    if (error instanceof Refusal) return null;
+    throw error;
+  });
+  const now = read?.environments.find(({ name }) => name === recorded.name);
+  if (!now) return recorded.hosts;
+  const policy = await policyOf(services.db, { projectId: project.id, environment: recorded.name });
+  const stranger = strangeHost({ environment: now, policy });
+  if (stranger !== null) refuse([{ rule: 'hosts', sentence: stranger }]);
+  return now.hosts;
 }
 
 async function rollbackTarget(
@@ -55,10 +83,30 @@ async function rollbackTarget(
     throw new Refusal(409, 'conflict', `The promotion ${to} was never live and healthy in ${environment}.`);
   }
   const current = await lastGood(services, project, { environment, before: null });
+  if (current && !(await isWhole(services, current))) return current;
   const before = current && (await lastGood(services, project, { environment, before: current }));
   if (before) return before;
   const sentence = `Nothing else was live and healthy in ${environment} before: there is nothing to go back to.`;
   throw new Refusal(409, 'conflict', sentence);
+}
+
+/** Whether the last complete deployment is what is live: else a later one has left something behind, and the way back leads to it. */
+async function isWhole({ db }: Services, current: Promotion): Promise<boolean> {
+  const environment: Environment = JSON.parse(current.config);
+  const last = await db
+    .selectFrom('deployments')
+    .select('status')
+    .where('project_id', '=', current.project_id)
+    .where('environment', '=', current.environment)
+    .where('kind', '<>', 'probe')
+    .where('status', 'not in', ['queued', 'running'])
+    .where('started_at', 'is not', null)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  if (last?.status === 'passed') return true;
+  const { hosts, promotion } = await liveState(db, { projectId: current.project_id, environment });
+  return promotion?.sha256 === current.sha256 && hosts.every(({ is_known }) => is_known === 1);
 }
 
 /** The newest promotion whose deployment was complete; with `before`, the newest of another artifact that was live before it. */
@@ -111,6 +159,7 @@ async function repeat(
   const { target, kind, rollbackTo, by, reason } = o;
   const policy = await policyOf(db, { projectId: project.id, environment: o.environment });
   assertMay(by, project, policy.promoters, `change what is live in ${o.environment}`);
+  refuse(await whatIsMissing(services, project.id, JSON.parse(target.config)));
   const id = newId();
   const at = now();
   await db.transaction().execute(async (trx) => {

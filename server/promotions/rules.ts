@@ -12,7 +12,9 @@ export type Rule =
   | 'requires'
   | 'older'
   | 'freeze'
-  | 'hosts';
+  | 'hosts'
+  | 'secrets'
+  | 'keys';
 
 /** A rule that says no, in a sentence with what to do. */
 export interface Objection {
@@ -67,11 +69,7 @@ export function objections(facts: Facts): Objection[] {
   const window = frozen(environment.freeze, facts.now);
   if (window !== null) object('freeze', frozenSentence(place, window));
   const stranger = strangeHost(facts);
-  if (stranger !== null)
-    object(
-      'hosts',
-      `${stranger} is not among the hosts that the policy of ${place} allows. Ask an administrator.`,
-    );
+  if (stranger !== null) object('hosts', stranger);
   return found;
 }
 
@@ -98,9 +96,12 @@ function barredBranch({ environment, policy, build }: Facts): string | null {
   return null;
 }
 
-function strangeHost({ environment, policy }: Facts): string | null {
+/** A host that the policy does not allow, in a sentence; null: all are allowed. */
+export function strangeHost({ environment, policy }: Pick<Facts, 'environment' | 'policy'>): string | null {
   const { hosts } = policy;
-  return hosts === null ? null : (environment.hosts.find((host) => !matches(hosts, host)) ?? null);
+  const stranger = hosts && environment.hosts.find((host) => !matches(hosts, host));
+  if (!stranger) return null;
+  return `${stranger} is not among the hosts that the policy of ${environment.name} allows. Ask an administrator.`;
 }
 
 /** As in a trigger: a leading `!` takes away again what an earlier pattern let in. */

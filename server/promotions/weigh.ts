@@ -1,11 +1,12 @@
 import type { Environment } from '@reprise/pipelines/model.ts';
-import type { Project } from '../db/schema.ts';
+import type { Project, Promotion } from '../db/schema.ts';
+import { whatIsMissing } from '../deployments/ready.ts';
 import type { Policy } from '../environments/policy.api.ts';
 import { policyOf } from '../environments/policy.store.ts';
 import { environmentNamed, type ReadEnvironments } from '../environments/read-environments.ts';
 import type { Services } from '../services.ts';
-import type { Candidate } from './artifact.ts';
-import { isLiveOn, type LiveState, liveState } from './live-state.ts';
+import { type Candidate, candidate } from './artifact.ts';
+import { isLiveOn, type LiveState, liveState, promotionsOf } from './live-state.ts';
 import { approvalsNeeded, type Objection, objections } from './rules.ts';
 
 /** A promotion as it would be: where to, what speaks against it, and what it would replace. */
@@ -21,7 +22,7 @@ export interface Weighed {
 
 /** Gathers what the rules look at, and asks them. Changes nothing. */
 export async function weigh(
-  services: Pick<Services, 'reader' | 'mirrors' | 'now'>,
+  services: Pick<Services, 'reader' | 'mirrors' | 'now' | 'config'>,
   project: Project,
   o: { candidate: Candidate; environments: ReadEnvironments; environment: string; confirmOlder: boolean },
 ): Promise<Weighed> {
@@ -29,14 +30,14 @@ export async function weigh(
   const { build, artifact, fork, reproducible } = o.candidate;
   const environment = environmentNamed(o.environments, o.environment);
   const policy = await policyOf(reader, { projectId: project.id, environment: environment.name });
-  const live = await liveState(reader, { projectId: project.id, environment: environment.name });
+  const live = await liveState(reader, { projectId: project.id, environment });
   const between =
     live.promotion && (await mirrors.between(project, live.promotion.commit_sha, build.commit_sha));
   const required = await Promise.all(
     environment.requires.map(async (name) => {
-      const { hosts } = environmentNamed(o.environments, name);
-      const state = await liveState(reader, { projectId: project.id, environment: name });
-      return { environment: name, isThere: isLiveOn(state, hosts, artifact.sha256) };
+      const other = environmentNamed(o.environments, name);
+      const state = await liveState(reader, { projectId: project.id, environment: other });
+      return { environment: name, isThere: isLiveOn(state, other.hosts, artifact.sha256) };
     }),
   );
   const facts = {
@@ -52,9 +53,31 @@ export async function weigh(
   return {
     environment,
     policy,
-    objections: objections(facts),
+    objections: [...objections(facts), ...(await whatIsMissing(services, project.id, environment))],
     approvalsNeeded: approvalsNeeded(facts),
     live,
     between,
   };
+}
+
+/**
+ * The rules that say no by now to what was asked for earlier: asked again before it is approved and before it is carried out. That it is older
+ * than what is live was decided when it was asked for.
+ */
+export async function objectionsNow(
+  services: Pick<Services, 'reader' | 'mirrors' | 'now' | 'config' | 'blobs'>,
+  project: Project,
+  promotion: Promotion,
+  environments: ReadEnvironments,
+): Promise<Objection[]> {
+  const [facts] = await promotionsOf(services.reader, [promotion.id]);
+  if (!facts) return [];
+  const asked = { build: facts.build, artifact: facts.artifact };
+  const { objections: found } = await weigh(services, project, {
+    candidate: await candidate(services, project, asked),
+    environments,
+    environment: promotion.environment,
+    confirmOlder: true,
+  });
+  return found;
 }
