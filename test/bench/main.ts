@@ -14,6 +14,7 @@ import { jobsPerSecond } from './jobs-per-second.ts';
 import { logRead } from './log-read.ts';
 import { logWrite } from './log-write.ts';
 import { packing } from './packing.ts';
+import { pageLoad } from './page-load.ts';
 import { projectList } from './project-list.ts';
 import { type Row, rowsOf, tableOf } from './table.ts';
 import { webhookAnswer } from './webhook-answer.ts';
@@ -35,6 +36,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   coldStart,
   buildList,
   projectList,
+  pageLoad,
   claim,
 ];
 
