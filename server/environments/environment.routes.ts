@@ -9,7 +9,7 @@ import { type Route, route } from '../http/route.ts';
 import { projectNamed } from '../projects/project.store.ts';
 import { announcePromotion } from '../promotions/announce.ts';
 import { converge, rollBack } from '../promotions/go-back.ts';
-import { deploymentSchema, promotionSchema } from '../promotions/promotion.api.ts';
+import { deploymentSchema, promotionSchema, reasonSchema } from '../promotions/promotion.api.ts';
 import { viewPromotion } from '../promotions/promotion.view.ts';
 import type { Services } from '../services.ts';
 import { liveAt, liveAtSchema } from './at.ts';
@@ -29,7 +29,6 @@ import { fingerprint, scanHost } from './scan.ts';
 const inProject = z.object({ project: z.string() });
 const ofEnvironment = inProject.extend({ environment: z.string() });
 const ofHost = inProject.extend({ host: z.string().max(300) });
-const reason = z.string().trim().min(1, 'must say why').max(4096);
 
 const ENVIRONMENTS = '/api/projects/:project/environments';
 const ONE = `${ENVIRONMENTS}/:environment`;
@@ -98,7 +97,7 @@ function acting(services: Services): Route[] {
       summary: 'Brings back what was live and healthy before, with the configuration recorded with it.',
       params: ofEnvironment,
       body: z.strictObject({
-        reason,
+        reason: reasonSchema,
         to: z.string().max(64).optional().describe('The promotion to go back to.'),
       }),
       status: 201,
@@ -115,7 +114,7 @@ function acting(services: Services): Route[] {
       policy: 'deployer',
       summary: 'Brings new, rebuilt or drifted hosts to what is live.',
       params: ofEnvironment,
-      body: z.strictObject({ reason }),
+      body: z.strictObject({ reason: reasonSchema }),
       status: 201,
       answer: promotionSchema,
       async handle({ params, body, caller }) {

@@ -6,6 +6,14 @@ import { listOf } from '../api.ts';
 const instant = z.iso.datetime();
 const why = z.string().describe('A sentence where something waits or ended unusually, else empty.');
 
+/** Why something is to be changed: it goes to the hosts' logs too, and no shell can be given a NUL. */
+export const reasonSchema = z
+  .string()
+  .trim()
+  .min(1, 'must say why')
+  .max(4096)
+  .refine((value) => !value.includes('\0'), 'must not hold a NUL character');
+
 export const deployedHostSchema = z
   .object({
     host: z.string(),
@@ -95,7 +103,7 @@ export const newPromotionSchema = z.strictObject({
   build: z.number().int().positive(),
   artifact: z.string().max(63).optional().describe('Its name, where the build has several.'),
   environment: z.string().max(63),
-  reason: z.string().trim().min(1, 'must say why').max(4096),
+  reason: reasonSchema,
   confirmOlder: z.boolean().default(false).describe('It is meant to be older than what is live.'),
 });
 export type NewPromotion = z.infer<typeof newPromotionSchema>;
