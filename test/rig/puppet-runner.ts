@@ -112,7 +112,11 @@ export class PuppetRunner {
     return body;
   }
 
-  log(work: Assignment, offset: number, bytes: string | Buffer): Promise<Answer<{ size: number } & Problem>> {
+  log(
+    work: Assignment,
+    offset: number,
+    bytes: string | Buffer<ArrayBuffer>,
+  ): Promise<Answer<{ size: number } & Problem>> {
     const path = `${paths.log(work.attempt)}?offset=${offset}`;
     return this.send('POST', path, { work, body: bytes, type: 'application/octet-stream' });
   }
@@ -141,7 +145,12 @@ export class PuppetRunner {
   async send<Body>(
     method: string,
     path: string,
-    o: { work?: Assignment; body?: string | Buffer; type?: string; signal?: AbortSignal | undefined } = {},
+    o: {
+      work?: Assignment;
+      body?: string | Buffer<ArrayBuffer>;
+      type?: string;
+      signal?: AbortSignal | undefined;
+    } = {},
   ): Promise<Answer<Body>> {
     const response = await fetch(`${this.server.address}${path}`, {
       method,
