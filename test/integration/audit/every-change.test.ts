@@ -12,8 +12,10 @@ import {
   signIn,
 } from '../../rig/accounts.ts';
 import { deliver } from '../../rig/github.ts';
+import { PuppetRunner, packed, stepState } from '../../rig/puppet-runner.ts';
 import { ADMIN_TOKEN } from '../../rig/reprise.ts';
 import { type HereProject, ServerHere } from '../../rig/server-here.ts';
+import { startSshd } from '../../rig/sshd.ts';
 
 const PIPELINE = `version: 1
 jobs:
@@ -22,11 +24,26 @@ jobs:
     steps: [run: 'true']
 `;
 
+/** What can be promoted to `open` at once, and to `guarded` with somebody's yes. */
+const PROMOTABLE = `version: 1
+jobs:
+  package:
+    steps: [run: 'true']
+    artifact: { name: site, paths: [a] }
+environments:
+  open: { path: /srv/open, hosts: [local] }
+  guarded: { path: /srv/guarded, hosts: [local], approvals: 1 }
+`;
+
 let here: ServerHere;
 let shop: HereProject;
+let builder: PuppetRunner;
+let deployer: PuppetRunner;
 
 beforeAll(async () => {
-  here = await ServerHere.start({ REPRISE_ADMIN_TOKEN: ADMIN_TOKEN });
+  here = await ServerHere.start({ REPRISE_ADMIN_TOKEN: ADMIN_TOKEN, REPRISE_LOCAL_DEPLOY_ROOT: '/srv' });
+  builder = await PuppetRunner.connect(here);
+  deployer = await PuppetRunner.connect(here, { labels: ['deploy'] });
   shop = await here.project('shop', { '.reprise.yml': PIPELINE });
 });
 afterAll(() => here[Symbol.asyncDispose]());
@@ -114,6 +131,80 @@ const CHANGES: Record<string, Change> = {
     async prepare() {
       await here.admin('PUT', '/api/projects/shop/secrets/OLD', { value: 'the-value' });
       return operator('DELETE', '/api/projects/shop/secrets/OLD');
+    },
+  },
+  'POST /api/projects/:project/promotions': {
+    records: 'promotion.ask',
+    async prepare() {
+      const project = await promotable();
+      return operator('POST', `${project}/promotions`, { build: 1, environment: 'open', reason: 'why not' });
+    },
+  },
+  'POST /api/projects/:project/promotions/:id/approve': {
+    records: 'promotion.approve',
+    async prepare() {
+      const path = await waitingPromotion();
+      const bob = await signIn(here, { login: name(), role: 'deployer' });
+      return () => bob.call('POST', `${path}/approve`, { comment: 'why not' });
+    },
+  },
+  'POST /api/projects/:project/promotions/:id/reject': {
+    records: 'promotion.reject',
+    prepare: async () => operator('POST', `${await waitingPromotion()}/reject`, { reason: 'why not' }),
+  },
+  'POST /api/projects/:project/promotions/:id/cancel': {
+    records: 'promotion.cancel',
+    prepare: async () => operator('POST', `${await waitingPromotion()}/cancel`, { reason: 'why not' }),
+  },
+  'POST /api/projects/:project/environments/:environment/rollback': {
+    records: 'promotion.ask',
+    async prepare() {
+      const project = await promotable();
+      await promoted(project, 1);
+      await made(project);
+      await promoted(project, 2);
+      return operator('POST', `${project}/environments/open/rollback`, { reason: 'why not' });
+    },
+  },
+  'POST /api/projects/:project/environments/:environment/converge': {
+    records: 'promotion.ask',
+    async prepare() {
+      const project = await promotable();
+      await promoted(project, 1, { healthy: false });
+      return operator('POST', `${project}/environments/open/converge`, { reason: 'why not' });
+    },
+  },
+  'POST /api/projects/:project/environments/:environment/probe': {
+    records: 'deployment.start',
+    async prepare() {
+      const project = await promotable();
+      await promoted(project, 1);
+      return operator('POST', `${project}/environments/open/probe`);
+    },
+  },
+  'PUT /api/projects/:project/policy/:environment': {
+    records: 'policy.set',
+    prepare: async () => operator('PUT', '/api/projects/shop/policy/production', { approvals: 2 }),
+  },
+  'PUT /api/projects/:project/hosts/:host': {
+    records: 'host.pin',
+    prepare: async () => operator('PUT', '/api/projects/shop/hosts/web1.example', HOST_KEYS),
+  },
+  'DELETE /api/projects/:project/hosts/:host': {
+    records: 'host.forget',
+    async prepare() {
+      await here.admin('PUT', '/api/projects/shop/hosts/web2.example', HOST_KEYS);
+      return operator('DELETE', '/api/projects/shop/hosts/web2.example');
+    },
+  },
+  'POST /api/projects/:project/hosts/:host/scan': {
+    records: null,
+    async prepare() {
+      const sshd = await startSshd(here.path(name()));
+      return async () => {
+        await using _ = sshd;
+        return await here.admin('POST', `/api/projects/shop/hosts/${sshd.user}@127.0.0.1:${sshd.port}/scan`);
+      };
     },
   },
   'POST /api/runners': {
@@ -242,6 +333,54 @@ async function forkBuild(): Promise<string> {
   const number = builds[0]?.number ?? 0;
   await here.planned('shop', number);
   return `/api/projects/shop/builds/${number}`;
+}
+
+const HOST_KEYS = {
+  keys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGzS0G9iHOwrgOEO7vBhNBLD3Mv2iGpGFYFQzZ5d9cbp'],
+};
+
+/** The address of a project whose first build has passed and made an artifact. */
+async function promotable(): Promise<string> {
+  const project = await here.project(name(), { '.reprise.yml': PROMOTABLE });
+  const path = `/api/projects/${project.name}`;
+  await made(path);
+  return path;
+}
+
+/** One more build with an artifact of its own. */
+async function made(project: string): Promise<void> {
+  const { body } = await here.admin('POST', `${project}/builds`, { ref: 'main' });
+  await here.planned(body.project, body.number);
+  const work = await builder.take();
+  const [content, manifest] = [name(), name()];
+  const file = { ...packed('site', content, manifest), fileName: `site-${work.version}.tar.gz` };
+  for (const bytes of [content, manifest]) await builder.putBlob(work, bytes);
+  const steps = work.job.steps.map(({ name }) => stepState(name, { status: 'passed', finishedMs: 1 }));
+  expect(await builder.finish(work, { artifacts: [file], steps })).toMatchObject({ status: 200 });
+}
+
+/** Promotes a build to `open` and has it deployed, as the runner says. */
+async function promoted(project: string, build: number, o: { healthy?: boolean } = {}): Promise<void> {
+  const asked = { build, environment: 'open', reason: 'why not', confirmOlder: true };
+  const { body } = await here.admin('POST', `${project}/promotions`, asked);
+  // Others' deployments may stand before it.
+  for (;;) {
+    const work = await deployer.take();
+    const { id, release } = work.deployment ?? { id: '', release: '' };
+    const host = { host: 'local', state: 'new', current: release, digest: null, locked: false } as const;
+    const result = { outcome: 'done', status: 'passed', why: null, release, redeployed: false } as const;
+    const deployment = { ...result, hosts: [{ ...host, healthy: o.healthy ?? true }], probes: [] };
+    expect(await deployer.finish(work, { deployment })).toMatchObject({ status: 200 });
+    if (id === body.deployment.id) return;
+  }
+}
+
+/** The address of a promotion that the operator asked for and that waits for a yes. */
+async function waitingPromotion(): Promise<string> {
+  const project = await promotable();
+  const asked = { build: 1, environment: 'guarded', reason: 'why not' };
+  const { body } = await here.admin('POST', `${project}/promotions`, asked);
+  return `${project}/promotions/${body.id}`;
 }
 
 async function runner(): Promise<string> {
