@@ -6,6 +6,7 @@ import { buildList } from './build-list.ts';
 import { claim } from './claim.ts';
 import { coldStart } from './cold-start.ts';
 import { endChildren, within } from './deadline.ts';
+import { deployToHosts } from './deploy/deploy-to-hosts.ts';
 import { firstByte } from './first-byte.ts';
 import { gitBuildLarge } from './git-build-large.ts';
 import { gitBuildSmall } from './git-build-small.ts';
@@ -37,6 +38,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   buildList,
   projectList,
   pageLoad,
+  deployToHosts,
   claim,
 ];
 

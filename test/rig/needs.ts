@@ -10,6 +10,21 @@ const NEEDS: [RegExp, string[]][] = [
   [/\/e2e\//, ['git', 'bwrap', 'slirp4netns', 'ip', 'chromium']],
   [/\/scenarios\/reproducible/, ['faketime', 'npm']],
   [/\/(integration\/git|scenarios\/private)/, ['git', 'ssh', 'ssh-keygen', '/usr/sbin/sshd']],
+  [
+    /\/(integration\/deploy|scenarios\/promote-ssh)/,
+    [
+      'ssh',
+      'ssh-keygen',
+      '/usr/sbin/sshd',
+      'unshare',
+      'mount',
+      'cap',
+      'haproxy',
+      'busybox',
+      'curl',
+      'openssl',
+    ],
+  ],
   [/\/integration\//, ['git']],
 ];
 
