@@ -150,7 +150,9 @@ export const deliverySchema = z
     sender: z.string().nullable(),
     receivedAt: instant,
     ignored: z.string().nullable().describe('Why no build came of it.'),
-    builds: z.array(z.object({ project: z.string(), number: z.number().int() })),
+    builds: z
+      .array(z.object({ project: z.string(), number: z.number().int(), status }))
+      .describe('Those it came to, and those of delivering it again.'),
   })
   .meta({ id: 'Delivery' });
 export type Delivery = z.infer<typeof deliverySchema>;

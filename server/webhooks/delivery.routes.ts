@@ -1,10 +1,11 @@
+import type { Status } from '@reprise/pipelines/status.ts';
 import { z } from 'zod';
 import { type Delivery, deliverySchema, iso, listOf, page } from '../api.ts';
 import { visibleProjects } from '../auth/caller.ts';
 import type { Delivery as DeliveryRow } from '../db/schema.ts';
 import { type Route, route } from '../http/route.ts';
 import type { Services } from '../services.ts';
-import { listDeliveries } from './delivery.store.ts';
+import { listDeliveries, statusesOf } from './delivery.store.ts';
 import { redeliver } from './redeliver.ts';
 
 const redelivered = z.object({
@@ -25,7 +26,9 @@ export function deliveryRoutes(services: Services): Route[] {
       async handle({ query, caller }) {
         const found = await listDeliveries(services.reader, { ...query, projects: visibleProjects(caller) });
         const last = found.length === query.limit ? found.at(-1) : undefined;
-        return { items: found.map(viewOf), next: last ? String(last.seq) : null };
+        const statuses = await statusesOf(services.reader, found);
+        const items = found.map((delivery) => viewOf(delivery, statuses));
+        return { items, next: last ? String(last.seq) : null };
       },
     }),
     route({
@@ -44,7 +47,10 @@ export function deliveryRoutes(services: Services): Route[] {
   ];
 }
 
-function viewOf(delivery: DeliveryRow & { project: string }): Delivery {
+function viewOf(
+  delivery: DeliveryRow & { project: string },
+  statuses: (project: string, build: number) => Status | undefined,
+): Delivery {
   const { project } = delivery;
   const numbers: number[] = JSON.parse(delivery.builds);
   return {
@@ -58,6 +64,9 @@ function viewOf(delivery: DeliveryRow & { project: string }): Delivery {
     sender: delivery.sender,
     receivedAt: iso(delivery.received_at),
     ignored: delivery.ignored,
-    builds: numbers.map((number) => ({ project, number })),
+    builds: numbers.flatMap((number) => {
+      const status = statuses(delivery.project_id, number);
+      return status ? [{ project, number, status }] : [];
+    }),
   };
 }

@@ -1,3 +1,4 @@
+import type { Status } from '@reprise/pipelines/status.ts';
 import type { Kysely, Transaction } from 'kysely';
 import type { Database, Delivery } from '../db/schema.ts';
 import type { GithubEvent } from './event.ts';
@@ -79,6 +80,32 @@ function newestOf(db: Kysely<Database>, names: readonly string[], { before, limi
     )
     .select('found.seq')
     .where('projects.name', 'in', names);
+}
+
+/** The statuses of the builds that these deliveries came to, by project's id and number, in one query over the builds' unique index. */
+export async function statusesOf(
+  db: Kysely<Database>,
+  deliveries: readonly Pick<Delivery, 'project_id' | 'builds'>[],
+): Promise<(project: string, build: number) => Status | undefined> {
+  const wanted = new Map<string, number[]>();
+  for (const { project_id: id, builds } of deliveries) {
+    const numbers: number[] = JSON.parse(builds);
+    if (numbers.length > 0) wanted.set(id, [...(wanted.get(id) ?? []), ...numbers]);
+  }
+  if (wanted.size === 0) return () => undefined;
+  const rows = await db
+    .selectFrom('builds')
+    .select(['project_id', 'number', 'status'])
+    .where((is) =>
+      is.or(
+        [...wanted].map(([project, numbers]) =>
+          is.and([is('project_id', '=', project), is('number', 'in', numbers)]),
+        ),
+      ),
+    )
+    .execute();
+  const statuses = new Map(rows.map((row) => [`${row.project_id}/${row.number}`, row.status]));
+  return (project, build) => statuses.get(`${project}/${build}`);
 }
 
 /** Every project's row of one delivery, found by GitHub's id for it. */

@@ -383,6 +383,21 @@ describe('the list of deliveries', () => {
     expect(await projects('nothing')).toEqual(new Set());
   });
 
+  test('says what became of the builds it came to', async () => {
+    const guid = randomUUID();
+    const { body } = await push({ guid, after: newCommit() });
+    const [{ number }] = body.builds;
+    await server.admin('POST', `/api/deliveries/${guid}/redeliver`);
+    // Nobody has such a commit.
+    await server.planned('shop', number);
+    await server.planned('shop', number + 1);
+    const [{ builds }] = (await server.admin('GET', '/api/deliveries?limit=1')).body.items;
+    expect(builds).toEqual([
+      { project: 'shop', number, status: 'errored' },
+      { project: 'shop', number: number + 1, status: 'errored' },
+    ]);
+  });
+
   test('can run one again, as a new build of the same commit', async () => {
     const [guid, after] = [randomUUID(), newCommit()];
     const { body: first } = await push({ guid, after });
