@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -11,6 +11,10 @@ export const PAGE_DIR = join(UI, 'dist');
 /** Which sources the build was made from. */
 const STAMP = join(PAGE_DIR, '.sources');
 
+/** There while somebody builds; a build takes seconds. */
+const LOCK = join(UI, '.building');
+const OLD_MS = 120_000;
+
 /**
  * Builds the page where it is not built yet or its sources have changed since; a few seconds, said by `say`. Without the tools that
  * build it (an installation without development packages) what is there is served as it is. Throws with the tool's output.
@@ -19,10 +23,35 @@ export async function buildPage(say: (sentence: string) => void): Promise<void> 
   const vite = findVite();
   if (vite === null) return;
   const sources = digestSources();
-  if (existsSync(join(PAGE_DIR, 'index.html')) && readStamp() === sources) return;
-  say('Building the page.');
-  await run(vite);
-  writeFileSync(STAMP, sources);
+  if (isBuiltFrom(sources)) return;
+  const release = await onlyBuilder();
+  try {
+    if (isBuiltFrom(sources)) return;
+    say('Building the page.');
+    await run(vite);
+    writeFileSync(STAMP, sources);
+  } finally {
+    release();
+  }
+}
+
+function isBuiltFrom(sources: string): boolean {
+  return existsSync(join(PAGE_DIR, 'index.html')) && readStamp() === sources;
+}
+
+/** Two that build at once in one checkout would take each other's files away. A lock that nobody gave back is old some day. */
+async function onlyBuilder(): Promise<() => void> {
+  for (;;) {
+    try {
+      mkdirSync(LOCK);
+      return () => rmSync(LOCK, { recursive: true, force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const since = statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (since > 0 && Date.now() - since > OLD_MS) rmSync(LOCK, { recursive: true, force: true });
+    else await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 function findVite(): string | null {

@@ -82,7 +82,7 @@ async function flood(rig: Rig, project: RigProject, client: Client, viewers: num
   release();
   const s = await ended();
   const answers = await others.stop();
-  await audience?.line(/^seen \d+ bytes$/);
+  await audience?.line(/^seen \d+ bytes [0-9a-f]{64}$/);
   const viewersS = (performance.now() - start) / 1000;
   await audience?.stop();
   return {

@@ -12,6 +12,7 @@ import { gitBuildLarge } from './git-build-large.ts';
 import { gitBuildSmall } from './git-build-small.ts';
 import { idleMemory } from './idle-memory.ts';
 import { jobsPerSecond } from './jobs-per-second.ts';
+import { logPage } from './log-page.ts';
 import { logRead } from './log-read.ts';
 import { logWrite } from './log-write.ts';
 import { packing } from './packing.ts';
@@ -33,6 +34,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   packing,
   logWrite,
   logRead,
+  logPage,
   idleMemory,
   coldStart,
   buildList,
