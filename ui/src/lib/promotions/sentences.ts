@@ -106,7 +106,7 @@ export function hostOutcome(host: DeploymentAnswer['hosts'][number]): string {
 /** What the listed commits are, as a heading over them. */
 export function commitsHeading({ direction, commits, live }: Preview): string {
   const from = live === null ? '' : named(live);
-  if (direction === 'first') return 'Nothing by Reprise is live on all of its hosts alike.';
+  if (direction === 'first') return 'There is nothing to compare with: everything in it goes out.';
   if (direction === 'same') return `The commit of ${from} is live already.`;
   if (direction === 'older') return `${count(commits.length, 'commit')} of ${from} would be taken away`;
   if (direction === 'aside')
@@ -128,5 +128,5 @@ export function isBusy({ load, processors }: Pick<LiveHost, 'load' | 'processors
 
 /** A host as people call it. */
 export function hostName(host: string): string {
-  return host === 'local' ? 'the runner itself' : host;
+  return host === 'local' ? 'local, the runner itself' : host;
 }
