@@ -133,6 +133,8 @@ export class LogOnPage {
     await this.page.getByRole('button', { name: 'To the top' }).click();
     for (let isEnd = false; !isEnd; ) {
       await this.log.locator('[data-log-text]').first().waitFor({ state: 'attached' });
+      // Lines that are still on their way look empty.
+      await this.log.locator('[aria-busy="true"]').first().waitFor({ state: 'detached' });
       const part = await this.log.evaluate(async (log) => {
         const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
         await frame();
