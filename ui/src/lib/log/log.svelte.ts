@@ -15,6 +15,12 @@ export interface ShownLine {
   spans: readonly Span[];
 }
 
+/** A drawn line with the styles before and after it: drawn again the same while these are. */
+interface KnownLine extends ShownLine {
+  before: Style;
+  after: Style;
+}
+
 /** Redraws while a log floods: more often nobody reads, and the page stays quick. */
 const FLOOD_MS = 100;
 /** More new lines than this since the last redraw are a flood. */
@@ -38,7 +44,7 @@ export class Log {
   readonly #rows = $derived(new Rows(this.#sections, this.#total, this.#folded));
   readonly #starts = new Map<number, { offset: number; line: number | 'asked' }>();
   readonly #styles = new Map<number, Style>();
-  #shown = new Map<number, ShownLine & { before: Style }>();
+  #shown = new Map<number, KnownLine>();
   #frame = 0;
   #drawnAt = 0;
 
@@ -86,12 +92,12 @@ export class Log {
         style = null;
         continue;
       }
-      const start = this.#beginsSection(number) ? PLAIN : (style ?? this.#styleBefore(number));
+      const start: Style = this.#beginsSection(number) ? PLAIN : (style ?? this.#styleBefore(number));
       const known = before.get(number);
       const isKnown = known && known.before === start && sameLine(known.line, line);
-      const shown = isKnown ? known : { line, before: start, spans: parseLine(line.text, start).spans };
-      style = styleAfter(line.text, start);
-      this.#remember(number, style);
+      const shown: KnownLine = isKnown ? known : { line, before: start, ...parseLine(line.text, start) };
+      style = shown.after;
+      this.#remember(number, shown.after);
       this.#shown.set(number, shown);
       lines.push(shown);
     }
