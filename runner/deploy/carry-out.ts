@@ -8,7 +8,7 @@ import type { AttemptRecord } from '../record.ts';
 import type { Stop, Verdict } from '../verdict.ts';
 import { stopVerdict } from '../verdict.ts';
 import type { Deployment, DeployResult } from './deployment.ts';
-import type { FromDeployer, ToDeployer } from './lines.ts';
+import { asLine, type FromDeployer, type ToDeployer } from './lines.ts';
 
 const DEPLOYER = fileURLToPath(new URL('main.ts', import.meta.url));
 
@@ -37,7 +37,7 @@ export async function carryOut(
     env: { PATH: process.env['PATH'], LANG: 'C.UTF-8' },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  const say = (line: ToDeployer) => void child.stdin.write(`${JSON.stringify(line)}\n`);
+  const say = (line: ToDeployer) => void child.stdin.write(asLine(line));
   // It may have ended just before it is spoken to; how, its last line and exit code say.
   child.stdin.on('error', () => {});
   const onStop = () => {

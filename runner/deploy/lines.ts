@@ -26,6 +26,12 @@ export const fromDeployer = z.discriminatedUnion('type', [
   z.object({ type: z.literal('fault'), message: z.string() }),
 ]);
 
+/** One value as the line that carries it. U+2028 and U+2029, which end lines for Node's readline and not for JSON, are escaped. */
+export function asLine(value: ToDeployer | FromDeployer): string {
+  const json = JSON.stringify(value).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
+  return `${json}\n`;
+}
+
 export type FromDeployer =
   | { type: 'log'; bytes: string }
   | { type: 'record'; number: number; entry: HostRecord }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Redactor } from '../redact.ts';
 import { deploy } from './deploy.ts';
 import type { Deployment, HostRecord } from './deployment.ts';
-import { type FromDeployer, toDeployer } from './lines.ts';
+import { asLine, type FromDeployer, toDeployer } from './lines.ts';
 
 /**
  * The process that deploys: it alone holds the keys, and does one assignment. See `lines.ts` for what is said on its standard input
@@ -78,7 +78,7 @@ async function carryOut(deployment: Deployment): Promise<void> {
 
 /** A promise when the reader is behind. */
 function say(line: FromDeployer): undefined | Promise<void> {
-  if (process.stdout.write(`${JSON.stringify(line)}\n`)) return undefined;
+  if (process.stdout.write(asLine(line))) return undefined;
   draining ??= new Promise((resolve) => {
     process.stdout.once('drain', () => {
       draining = undefined;
@@ -89,7 +89,7 @@ function say(line: FromDeployer): undefined | Promise<void> {
 }
 
 async function leave(line: FromDeployer, code: number): Promise<void> {
-  await new Promise((written) => process.stdout.write(`${JSON.stringify(line)}\n`, written));
+  await new Promise((written) => process.stdout.write(asLine(line), written));
   process.exit(code);
 }
 
