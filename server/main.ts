@@ -8,10 +8,7 @@ const JSON_OPTION = ['--json', 'print JSON for scripts'] as const;
 const { env } = process;
 
 /** Verbs of later versions: known, so that they are not taken for typing mistakes. */
-const RESERVED = [
-  ...['promote', 'approve', 'rollback', 'backup', 'restore'],
-  ...['verify', 'verify-audit', 'migrate-engine'],
-];
+const RESERVED = ['backup', 'restore', 'verify', 'migrate-engine'];
 
 /** The `reprise` command. What a subcommand needs is loaded only when it is called. */
 const reprise = new Command('reprise')
@@ -146,7 +143,7 @@ reprise
   );
 reprise
   .command('status')
-  .description("every project's latest build, or a project's latest builds")
+  .description("every project's latest build, or a project's latest builds and what is live where")
   .argument('[project]')
   .option(...JSON_OPTION)
   .action(async (name, o) => (await import('./cli/build.ts')).status(openClient(env), name, o));
@@ -175,6 +172,54 @@ reprise
   .option(...JSON_OPTION)
   .action(async (name, number, o) =>
     (await import('./cli/download.ts')).download(openClient(env), name, number, o),
+  );
+
+reprise
+  .command('promote')
+  .description("bring a build's artifact to an environment")
+  .argument('<project>')
+  .argument('<number>')
+  .argument('<environment>')
+  .requiredOption('--reason <text>', 'why, for the record')
+  .option('--artifact <name>', 'which, where the build has several')
+  .option('--confirm-older', 'it is meant to be older than what is live')
+  .option('--wait', 'stay until it is carried out; exit 1 unless that passed')
+  .option(...JSON_OPTION)
+  .action(async (project, number, environment, o) =>
+    (await import('./cli/promote.ts')).promote(openClient(env), { project, number, environment }, o),
+  );
+reprise
+  .command('approve')
+  .description('say yes to a promotion that somebody else asked for')
+  .argument('<project>')
+  .argument('<promotion>')
+  .option('--comment <text>')
+  .option('--wait', 'stay until it is carried out; exit 1 unless that passed')
+  .option(...JSON_OPTION)
+  .action(async (name, promotion, o) =>
+    (await import('./cli/promote.ts')).approve(openClient(env), name, promotion, o),
+  );
+reprise
+  .command('rollback')
+  .description('bring back what was live and healthy before')
+  .argument('<project>')
+  .argument('<environment>')
+  .requiredOption('--reason <text>', 'why, for the record')
+  .option('--to <promotion>', 'an earlier promotion, instead of the one before')
+  .option('--wait', 'stay until it is carried out; exit 1 unless that passed')
+  .option(...JSON_OPTION)
+  .action(async (project, environment, o) =>
+    (await import('./cli/promote.ts')).rollBack(openClient(env), { project, environment }, o),
+  );
+reprise
+  .command('verify-audit')
+  .description("check that the server's audit, or an exported file of it, is whole and unchanged")
+  .argument('[file]', 'an export (GET /api/audit/export) instead of the server')
+  .option('--since <file>', 'a head kept earlier (GET /api/audit/head), which must be part of it')
+  .option('--key <file>', "the server's public key in PEM, kept from GET /api/keys, instead of asking for it")
+  .option(...JSON_OPTION)
+  .action(async (file, o) =>
+    (await import('./cli/verify-audit.ts')).checkAudit(() => openClient(env), file, o),
   );
 
 for (const verb of RESERVED) {

@@ -3,6 +3,7 @@ import { builds, wholeNumber } from './address.ts';
 import { type Client, CommandFailure } from './client.ts';
 import { followLog } from './follow-log.ts';
 import { duration, plain, table } from './print.ts';
+import { liveTable, liveWhere } from './promote.ts';
 
 export interface Asking {
   reason?: string;
@@ -33,29 +34,42 @@ export async function cancel(client: Client, project: string, number: string, o:
   );
 }
 
-/** `reprise status [project]`: the latest build of every project, or a project's latest builds. */
+/** `reprise status [project]`: the latest build of every project, or a project's latest builds and what is live where. */
 export async function status(
   client: Client,
   project: string | undefined,
   o: { json?: boolean },
 ): Promise<void> {
-  const path = project === undefined ? '/api/projects?limit=200' : `${builds(project)}?limit=20`;
-  const { items } = await client.json<{ items: (Build & { name: string; latestBuild: Build | null })[] }>(
+  if (project !== undefined) return statusOf(client, project, o);
+  const { items } = await client.json<{ items: { name: string; latestBuild: Build | null }[] }>(
     'GET',
-    path,
+    '/api/projects?limit=200',
   );
-  const latest = project === undefined ? items.flatMap(({ latestBuild }) => latestBuild ?? []) : items;
-  if (o.json) return console.log(JSON.stringify(latest));
-  if (latest.length === 0) return console.log('No builds yet.');
-  const rows = latest.map((build, at) => [
-    `${project ?? items.filter(({ latestBuild }) => latestBuild)[at]?.name} #${build.number}`,
+  const latest = items.flatMap(({ name, latestBuild }) =>
+    latestBuild ? [{ ...latestBuild, project: name }] : [],
+  );
+  console.log(o.json ? JSON.stringify(latest) : buildTable(latest));
+}
+
+async function statusOf(client: Client, project: string, o: { json?: boolean }): Promise<void> {
+  const { items } = await client.json<{ items: Build[] }>('GET', `${builds(project)}?limit=20`);
+  const environments = await liveWhere(client, project);
+  if (o.json) return console.log(JSON.stringify({ builds: items, environments }));
+  console.log(buildTable(items));
+  if (environments.length > 0) console.log(`\n${liveTable(environments)}`);
+}
+
+function buildTable(latest: readonly Build[]): string {
+  if (latest.length === 0) return 'No builds yet.';
+  const rows = latest.map((build) => [
+    `${build.project} #${build.number}`,
     build.status,
     plain(build.tag ?? build.branch ?? build.ref).slice(0, 30),
     build.commit.slice(0, 8),
     duration(build.startedAt, build.finishedAt),
     plain(build.why || build.message.split('\n')[0] || '').slice(0, 60),
   ]);
-  console.log(table(['BUILD', 'STATUS', 'REF', 'COMMIT', 'TOOK', ''], rows));
+  return table(['BUILD', 'STATUS', 'REF', 'COMMIT', 'TOOK', ''], rows);
 }
 
 /** Waits until a build has ended, following its jobs' logs on standard output when asked to. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AuditEntry } from '@reprise/server/audit/audit.api.ts';
-import { viewEntry } from '@reprise/server/audit/audit.routes.ts';
+import { viewEntry } from '@reprise/server/audit/audit.view.ts';
 import { firstBroken } from '@reprise/server/audit/chain.ts';
 import { recordAudit } from '@reprise/server/audit/record.ts';
 import { sql } from 'kysely';

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 const COMMAND = fileURLToPath(new URL('../../../server/main.ts', import.meta.url));
 
 test.each([
-  [['promote', 'shop', '1', 'staging', '--reason', 'x'], 'reprise promote is not supported by this version'],
+  [['backup', '--to', 'x'], 'reprise backup is not supported by this version'],
   [['promot'], "unknown command 'promot'"],
 ])('reprise %j is used wrongly, and says so', (args, sentence) => {
   const { status, stderr } = spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8' });
