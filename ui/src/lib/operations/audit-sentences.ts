@@ -1,32 +1,66 @@
 import type { AuditEntry } from '@reprise/server/audit/audit.api.ts';
 
-/** What somebody did, as the middle of a sentence: "alice *rebuilt* shop #12". */
-const VERBS: Record<string, string> = {
+/** An entry in words: "alice *rebuilt #1 as* **shop #12** *…*". `what` is a link where there is somewhere to go. */
+export interface AuditSentence {
+  who: string;
+  verb: string;
+  what: string;
+  href: string | null;
+  more: string;
+}
+
+type Entry = Pick<AuditEntry, 'actor' | 'action' | 'project' | 'subject' | 'detail'>;
+type Words = Partial<AuditSentence>;
+
+/**
+ * What each action is called, or what an entry of it says where that depends on the entry. What is left out: the actor, the
+ * subject, and the build or project it is about.
+ */
+const WORDS: Record<string, string | ((entry: Entry) => Words)> = {
   'project.create': 'added the project',
   'project.change': 'changed the settings of',
-  'project.remove': 'removed the project',
+  'project.remove': () => ({ verb: 'removed the project', href: null }),
   'project.rotate-secret': 'gave a new webhook secret to',
-  'build.create': 'built',
-  'build.rebuild': 'rebuilt',
+  'build.create': ({ detail }) => ({ verb: 'built', more: said('from', detail['ref']) }),
+  'build.rebuild': ({ detail }) => ({
+    verb: detail['rebuildOf'] ? `rebuilt #${detail['rebuildOf']} as` : 'rebuilt',
+  }),
   'build.cancel': 'cancelled',
   'build.approve': 'let run',
   'job.retry': 'retried',
-  'delivery.redeliver': 'delivered again',
-  'runner.add': 'added',
-  'runner.change': 'changed',
+  'delivery.redeliver': ({ project, subject, detail }) =>
+    detail['build']
+      ? { verb: 'delivered again what became', ...buildAt(project ?? '', detail['build']) }
+      : { verb: 'delivered again', what: subject },
+  'runner.add': ({ subject }) => ({ verb: 'added', what: subject, href: '/runners' }),
+  'runner.change': ({ detail }) =>
+    detail['draining'] === false
+      ? { verb: 'let', href: '/runners', more: 'take jobs again' }
+      : { verb: detail['draining'] ? 'drained' : 'changed', href: '/runners' },
   'runner.remove': 'removed',
-  'user.create': 'added the user',
-  'user.change': 'changed the user',
+  'user.create': ({ detail }) => ({ verb: 'added the user', more: said('as', detail['role']) }),
+  'user.change': ({ detail }) => ({
+    verb: `${detail['disabled'] === undefined ? 'changed' : detail['disabled'] ? 'disabled' : 'enabled'} the user`,
+  }),
   'user.remove': 'removed the user',
-  'user.link': 'made a link for',
-  'member.set': 'gave a role to',
-  'member.remove': 'took the role of',
-  'token.create': 'made the token',
-  'token.revoke': 'revoked the token',
-  'session.create': 'signed in',
-  'session.end': 'signed out',
-  'session.refused': 'was refused to sign in as',
-  'password.change': 'changed their password',
+  'user.link': 'made a link to choose a password for',
+  'member.set': ({ project, subject, detail }) => ({
+    verb: `made ${subject}`,
+    what: `${detail['role'] ?? 'a member'} of ${project}`,
+  }),
+  'member.remove': ({ project, subject }) => ({
+    verb: `took the role of ${subject} in`,
+    what: `${project}`,
+  }),
+  'token.create': (entry) => ({ verb: 'made the token', ...token(entry) }),
+  'token.revoke': (entry) => ({ verb: 'revoked the token', ...token(entry) }),
+  'session.create': ({ detail }) => ({ verb: 'signed in', what: '', more: HOW[`${detail['how']}`] ?? '' }),
+  'session.end': () => ({ verb: 'signed out', what: '' }),
+  'session.refused': () => ({ who: 'Somebody', verb: 'could not sign in as' }),
+  'password.change': ({ detail }) => ({
+    verb: detail['how'] === 'link' ? 'chose a password' : 'changed their password',
+    what: '',
+  }),
   'secret.set': 'set the secret',
   'secret.remove': 'removed the secret',
   'promotion.ask': 'asked to promote',
@@ -41,30 +75,70 @@ const VERBS: Record<string, string> = {
   'host.forget': 'forgot the keys of',
 };
 
-/** The verb of an entry; an action this page does not know is said as it is. */
-export function verbOf({ action }: Pick<AuditEntry, 'action'>): string {
-  return VERBS[action] ?? action;
+const HOW: Record<string, string> = {
+  link: 'with a link',
+  github: 'with GitHub',
+  'first-admin': 'as the first administrator',
+  'password change': 'again with the new password',
+};
+
+/** Says an entry in words; an action that this page does not know is said as it is. */
+export function sentenceOf(entry: Entry): AuditSentence {
+  const { actor, action, subject } = entry;
+  const words = WORDS[action] ?? action;
+  const own = typeof words === 'string' ? { verb: words } : words(entry);
+  return { who: actor, verb: action, what: subject, href: placeOf(entry), more: '', ...own };
 }
 
-/** What is named after the verb; nothing where somebody did it to themselves. */
-export function subjectOf({ actor, subject }: Pick<AuditEntry, 'actor' | 'subject'>): string {
-  return actor === subject ? '' : subject;
-}
+/** What can be filtered by: `word` is what the actions are done to. The kind alone stands for all of them. */
+export const ACTION_KINDS = [
+  { kind: 'build', word: 'Builds' },
+  { kind: 'job', word: 'Jobs' },
+  { kind: 'promotion', word: 'Promotions' },
+  { kind: 'deployment', word: 'Deployments' },
+  { kind: 'delivery', word: 'Deliveries' },
+  { kind: 'project', word: 'Projects' },
+  { kind: 'member', word: 'Members' },
+  { kind: 'secret', word: 'Secrets' },
+  { kind: 'policy', word: 'Policies' },
+  { kind: 'host', word: 'Hosts' },
+  { kind: 'runner', word: 'Runners' },
+  { kind: 'user', word: 'Users' },
+  { kind: 'token', word: 'Tokens' },
+  { kind: 'session', word: 'Sign-ins' },
+  { kind: 'password', word: 'Passwords' },
+].map(({ kind, word }) => ({
+  kind,
+  word,
+  actions: Object.keys(WORDS).filter((action) => action.startsWith(`${kind}.`)),
+}));
 
-/** What can be filtered by, in the order of the groups. */
-export const ACTIONS = Object.keys(VERBS);
+/** The members of `detail` by name; what is not text as JSON. */
+export function detailLines(detail: AuditEntry['detail']): { name: string; value: string }[] {
+  return Object.entries(detail).map(([name, value]) => ({
+    name,
+    value: typeof value === 'string' ? value : JSON.stringify(value),
+  }));
+}
 
 /** Where an entry leads: the build it is about, else its project. null: nowhere. */
-export function placeOf({ project, subject }: Pick<AuditEntry, 'project' | 'subject'>): string | null {
+function placeOf({ project, subject }: Entry): string | null {
   if (project === null) return null;
-  const [, number] = /#(\d{1,10})(?:\s|$)/.exec(subject) ?? [];
-  return number === undefined ? `/projects/${project}` : `/projects/${project}/builds/${number}`;
+  const [, number] = /#(\d{1,10})(?![\w#])/.exec(subject) ?? [];
+  return number === undefined ? `/projects/${project}` : buildAt(project, number).href;
 }
 
-/** The members of `detail` as lines: "role: viewer". Nested ones as JSON. */
-export function detailLines(detail: AuditEntry['detail']): string[] {
-  return Object.entries(detail).map(([name, value]) => {
-    const text = typeof value === 'string' ? value : JSON.stringify(value);
-    return `${name}: ${text}`;
-  });
+function buildAt(project: string, number: unknown): { what: string; href: string } {
+  return { what: `${project} #${number}`, href: `/projects/${project}/builds/${number}` };
+}
+
+/** "ada: dashboard" is "dashboard" where ada does it herself, else "dashboard of ada". */
+function token({ actor, subject, project }: Entry): Words {
+  const [owner = '', ...name] = subject.split(': ');
+  const whose = owner === actor ? '' : `of ${owner}`;
+  return { what: name.join(': '), href: null, more: [whose, said('for', project)].filter(Boolean).join(' ') };
+}
+
+function said(word: string, value: unknown): string {
+  return typeof value === 'string' && value !== '' ? `${word} ${value}` : '';
 }
