@@ -49,7 +49,7 @@ const GIB = 1024 ** 3;
 const OTHER_ENGINES = ['DATABASE_URL', 'REDIS_URL', 'STORAGE_URL'];
 
 /** Settings of capabilities that this version does not have yet: said so at start-up, and not read. */
-const RESERVED = ['REPRISE_RUNNER_REGISTRATION', 'REPRISE_LOCAL_DEPLOY_ROOT', 'REPRISE_GITHUB_TOKEN'];
+const RESERVED = ['REPRISE_RUNNER_REGISTRATION', 'REPRISE_GITHUB_TOKEN'];
 
 const KNOWN = [
   'REPRISE_HOST',

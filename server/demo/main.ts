@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,10 +12,13 @@ import { waitForBuild } from '../cli/build.ts';
 import { type Client, CommandFailure, openClient } from '../cli/client.ts';
 import { startEmbeddedRunner } from '../cli/embedded-runner.ts';
 import { bytes } from '../cli/print.ts';
+import { liveTable, waitForPromotion } from '../cli/promote.ts';
 import { parseServerConfig } from '../config.ts';
 import { newToken } from '../db/id.ts';
+import type { EnvironmentAnswer } from '../environments/environment.api.ts';
 import { buildPage } from '../page/build.ts';
-import { makeSampleRepository } from './sample.ts';
+import type { PromotionAnswer } from '../promotions/promotion.api.ts';
+import { addStaging, makeSampleRepository } from './sample.ts';
 import { provideTools } from './tools.ts';
 
 const PROJECT = 'hello';
@@ -46,19 +49,20 @@ try {
   process.exitCode = error instanceof CommandFailure ? error.exitCode : 1;
 }
 
-/** The main job, end to end: a real repository, a genuine signed push, a build, the same bytes again, an old commit. */
+/** The main job, end to end: a real repository, a genuine signed push, a build, the same bytes again, an old commit, and live it is. */
 async function demo(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'reprise-demo-'));
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rmSync(directory, { recursive: true, force: true }));
 
   const dataDir = join(directory, 'data');
+  const root = join(directory, 'servers');
   const repository = join(directory, 'hello');
   const commits = makeSampleRepository(repository);
   say(`A repository with ${commits.length} commits: ${repository}`);
 
   const token = newToken('rpa');
-  const running = await startHere(dataDir, { token, undo });
+  const running = await startHere(dataDir, { root, token, undo });
   const server = running.address;
   const client = openClient({ REPRISE_SERVER: server, REPRISE_TOKEN: token });
   await client.json('POST', '/api/users', { login: USER, name: 'Ada Example', role: 'admin' });
@@ -85,9 +89,11 @@ async function demo(): Promise<void> {
     await ask(client, '', { ref: old.slice(0, 12), reason: 'Can it still be built?' }),
   );
 
+  const live = await promoteToStaging(client, { build, repository, directory: join(root, 'staging') });
+
   const identical = build.sha256 === rebuild.sha256 && build.treeSha256 === rebuild.treeSha256;
   const { url } = await signInLink(running.services, USER);
-  if (options.json) console.log(JSON.stringify({ build, rebuild, identical, old: oldBuild, url }));
+  if (options.json) console.log(JSON.stringify({ build, rebuild, identical, old: oldBuild, live, url }));
   say(`\nbuild   #${build.number}  sha256 ${build.sha256}`);
   say(`rebuild #${rebuild.number}  sha256 ${rebuild.sha256}  ${identical ? 'identical' : 'DIFFERENT'}`);
   if (!identical) throw new CommandFailure('The rebuild is not the same bytes.');
@@ -105,13 +111,14 @@ async function demo(): Promise<void> {
 
 async function startHere(
   dataDir: string,
-  { token, undo }: { token: string; undo: AsyncDisposableStack },
+  { root, token, undo }: { root: string; token: string; undo: AsyncDisposableStack },
 ): Promise<RunningServer> {
   const { config } = parseServerConfig({
     REPRISE_LOG_LEVEL: 'warn',
     REPRISE_DATA_DIR: dataDir,
     REPRISE_PORT: '0',
     REPRISE_GIT_PROTOCOLS: 'file',
+    REPRISE_LOCAL_DEPLOY_ROOT: root,
     REPRISE_ADMIN_TOKEN: token,
   });
   if (config === null) throw new Error("The demo's own configuration is not valid.");
@@ -172,6 +179,39 @@ async function deliverPush(
 
 async function ask(client: Client, path: string, body: object): Promise<number> {
   return (await client.json<Build>('POST', `/api/projects/${PROJECT}/builds${path}`, body)).number;
+}
+
+/** The artifact goes to a directory of this machine as it would go to a server: the same lock, layout, switch and health check. */
+async function promoteToStaging(
+  client: Client,
+  { build, repository, directory }: { build: Made; repository: string; directory: string },
+): Promise<object> {
+  addStaging(repository, directory);
+  say(`\nThe head of main now says where it goes. Build #${build.number} is promoted to staging:\n`);
+  const path = `/api/projects/${PROJECT}`;
+  const asked = { build: build.number, environment: 'staging', reason: 'Show it' };
+  const { id } = await client.json<PromotionAnswer>('POST', `${path}/promotions`, asked);
+  const { deployment, artifact, why } = await waitForPromotion(client, PROJECT, id);
+  if (deployment?.status !== 'passed') throw new CommandFailure(`The promotion was not carried out: ${why}`);
+  say(await (await client.get(`${path}/deployments/${deployment.id}/log`)).text());
+  const environment = await client.json<EnvironmentAnswer>('GET', `${path}/environments/staging`);
+  say(
+    `Live is:\n\n${liveTable([environment])}\n\n${join(directory, 'current')} -> ${readlinkSync(join(directory, 'current'))}`,
+  );
+  const [host] = environment.hosts;
+  const { release = null, version = null, since = null, by = null, reason = null } = host ?? {};
+  return {
+    environment: environment.name,
+    host: host?.host,
+    build: build.number,
+    version,
+    sha256: artifact.sha256,
+    release,
+    since,
+    by,
+    reason,
+    path: directory,
+  };
 }
 
 async function finish(client: Client, number: number): Promise<Made> {

@@ -65,6 +65,20 @@ export function makeSampleRepository(path: string): string[] {
   });
 }
 
+/** One more commit, which says where the artifact goes: to this directory of this machine. Nothing else changes, so nothing is built. */
+export function addStaging(path: string, directory: string): void {
+  const git = (args: string[]) =>
+    execFileSync('git', args, { cwd: path, encoding: 'utf8', env: gitEnvironment(path, HISTORY.length) });
+  const environments = `environments:
+  staging:
+    path: ${directory}
+    hosts: [local]
+    health: { run: test -s public/index.html, timeout: 5s }
+`;
+  writeFileSync(join(path, '.reprise.yml'), PIPELINE + environments);
+  git(['commit', '--quiet', '--all', '--message', 'Go to staging']);
+}
+
 /** Fixed authors and times: the demo's commits have the same names everywhere, and so has its artifact. */
 function gitEnvironment(home: string, at: number): NodeJS.ProcessEnv {
   const who = { NAME: 'Ada Example', EMAIL: 'ada@example.com', DATE: `${1_767_225_600 + at * 3600} +0000` };
