@@ -33,7 +33,7 @@ function stylesByDirective(): Plugin {
     enforce: 'pre',
     transform(code, id) {
       if (!id.includes('/node_modules/') || !id.endsWith('.svelte')) return;
-      return code.replace(/\sstyle="([^"{}]*)"/g, (_, css: string) =>
+      const styled = code.replace(/\sstyle="([^"{}]*)"/g, (_, css: string) =>
         css
           .split(';')
           .map((rule) => rule.split(':').map((part) => part.trim()))
@@ -41,6 +41,7 @@ function stylesByDirective(): Plugin {
           .map(([name, value]) => ` style:${name}="${value}"`)
           .join(''),
       );
+      return { code: styled, map: null };
     },
   };
 }
