@@ -95,8 +95,11 @@ test('a lost deployment is looked for, again where the look is lost too, and the
     { ...done, phase: 'prepare', digest },
     { ...entry, phase: 'switch', at: 'before', outcome: null },
   ] as const;
-  for (const [number, record] of records.entries())
-    await rig.deployer.json('POST', paths.record(work.attempt), { number, entry: record }, { work });
+  for (const [index, record] of records.entries()) {
+    const body = { number: index + 1, entry: record };
+    const { status } = await rig.deployer.json('POST', paths.record(work.attempt), body, { work });
+    expect(status).toBeLessThan(300);
+  }
   await loseAttempt(rig.here.services, work.attempt, { why: 'gone' });
   expect((await staging(rig)).hosts.map(({ isKnown }) => isKnown)).toEqual([false, false]);
   const look = await rig.take();
