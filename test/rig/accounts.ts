@@ -124,7 +124,9 @@ async function request<Shape>(
     ...(o.body && { body: JSON.stringify(o.body) }),
   });
   const text = await response.text();
-  return { status: response.status, body: text === '' ? null : JSON.parse(text) };
+  // The audit's export is lines, a log is text: they are answered as they are.
+  const isJson = /[/+]json(;|$)/.test(response.headers.get('content-type') ?? '');
+  return { status: response.status, body: text === '' ? null : isJson ? JSON.parse(text) : (text as Shape) };
 }
 
 function addressOf(where: Where): string {
