@@ -26,5 +26,6 @@ export async function recordProgress(
       .execute();
     return true;
   });
-  if (changed) live.changed(buildTopic(attempt.project, attempt.build));
+  // The queue names the step that runs.
+  if (changed) live.changed(buildTopic(attempt.project, attempt.build), 'queue');
 }

@@ -28,7 +28,7 @@ const EXAMPLES = {
   ],
   'runner.add': [{ subject: 'runner box-1' }, 'alice added runner box-1', '/runners'],
   'runner.change': [
-    { subject: 'runner box-1', detail: { draining: true } },
+    { subject: 'runner box-1', detail: { draining: { from: false, to: true } } },
     'alice drained runner box-1',
     '/runners',
   ],
@@ -121,7 +121,7 @@ describe('an entry reads as a sentence', () => {
   test.each<[string, Partial<Entry>, string]>([
     [
       'runner.change',
-      { subject: 'runner a', detail: { draining: false } },
+      { subject: 'runner a', detail: { draining: { from: true, to: false } } },
       'alice let runner a take jobs again',
     ],
     ['runner.change', { subject: 'runner a' }, 'alice changed runner a'],

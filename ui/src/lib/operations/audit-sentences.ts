@@ -33,10 +33,12 @@ const WORDS: Record<string, string | ((entry: Entry) => Words)> = {
       ? { verb: 'delivered again what became', ...buildAt(project ?? '', detail['build']) }
       : { verb: 'delivered again', what: subject },
   'runner.add': ({ subject }) => ({ verb: 'added', what: subject, href: '/runners' }),
-  'runner.change': ({ detail }) =>
-    detail['draining'] === false
-      ? { verb: 'let', href: '/runners', more: 'take jobs again' }
-      : { verb: detail['draining'] ? 'drained' : 'changed', href: '/runners' },
+  'runner.change': ({ detail }) => {
+    const draining = becomes(detail['draining']);
+    const href = '/runners';
+    if (draining === false) return { verb: 'let', href, more: 'take jobs again' };
+    return { verb: draining ? 'drained' : 'changed', href };
+  },
   'runner.remove': 'removed',
   'user.create': ({ detail }) => ({ verb: 'added the user', more: said('as', detail['role']) }),
   'user.change': ({ detail }) => ({
@@ -137,6 +139,11 @@ function token({ actor, subject, project }: Entry): Words {
   const [owner = '', ...name] = subject.split(': ');
   const whose = owner === actor ? '' : `of ${owner}`;
   return { what: name.join(': '), href: null, more: [whose, said('for', project)].filter(Boolean).join(' ') };
+}
+
+/** The new value of what changed `{from, to}`. */
+function becomes(change: unknown): unknown {
+  return typeof change === 'object' && change !== null && 'to' in change ? change.to : undefined;
 }
 
 function said(word: string, value: unknown): string {
