@@ -374,9 +374,9 @@ function isFocusSeen(): string {
   if (!focused || focused === document.body) return '';
   const { outlineStyle, outlineWidth } = getComputedStyle(focused);
   const hasOutline = outlineStyle !== 'none' && Number.parseFloat(outlineWidth) > 0;
-  // A box drawn around more than the control, as of a search with its icon.
+  // Drawn inside a box around more than the control, as of a search with its icon; a card's own shadow is outside.
   const ring = focused.parentElement ? getComputedStyle(focused.parentElement).boxShadow : 'none';
-  if (!hasOutline && ring === 'none') return `focus not seen: ${focused.outerHTML.slice(0, 300)}`;
+  if (!hasOutline && !ring.includes('inset')) return `focus not seen: ${focused.outerHTML.slice(0, 300)}`;
   const { top, bottom, left, right } = focused.getBoundingClientRect();
   const isInSight = bottom > 0 && top < innerHeight && right > 0 && left < innerWidth;
   return isInSight ? '' : `focus out of sight: ${focused.outerHTML.slice(0, 300)}`;
