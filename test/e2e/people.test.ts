@@ -1,8 +1,10 @@
+import { signInLink } from '@reprise/server/auth/link.ts';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addUser, keyOf, PASSWORD, post, type SignedInBrowser, signIn } from '../rig/accounts.ts';
 import { GithubSignInServer } from '../rig/github-sign-in.ts';
 import { Rig } from '../rig/reprise.ts';
+import { ServerHere } from '../rig/server-here.ts';
 import { openBrowser, type Visit, visit } from './browser.ts';
 
 let github: GithubSignInServer;
@@ -61,6 +63,25 @@ test('an invited user chooses a password by the link that an administrator hands
   await guest.page.getByRole('alert').getByText('no longer good').waitFor();
   await guest.page.reload();
   await guest.page.getByText('open the link you were given again').waitFor();
+});
+
+test('a link that signs in waits for a press, so that whatever only looks at it does not use it up', async () => {
+  await using here = await ServerHere.start();
+  await addUser(here, { login: 'ada', role: 'admin' });
+  const { url } = await signInLink(here.services, 'ada');
+  for (let looks = 0; looks < 2; looks += 1) {
+    await using looker = await visit(browser, { address: here.address });
+    await looker.page.goto(url);
+    await looker.page.getByText('This link signs you in as ada, once.').waitFor();
+    expect(looker.page.url()).toBe(`${here.address}/welcome`);
+  }
+  await using who = await visit(browser, { address: here.address });
+  await who.page.goto(url);
+  await who.page.getByRole('button', { name: 'Continue as ada' }).click();
+  await who.page.getByRole('heading', { name: 'No projects yet' }).waitFor();
+  // Nor does going back bring the key up.
+  await who.page.goBack();
+  expect(who.page.url()).not.toContain('rpl_');
 });
 
 test('what is wrong with a sign-in is said, and too many tries say how long to wait', async () => {
