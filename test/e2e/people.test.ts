@@ -221,7 +221,7 @@ test('a token is offered within what one may, and one name is one token', async 
   await using who = await asSomebody(gus);
   const { page } = who;
   await page.goto('/account');
-  await page.getByText('developer in shop').waitFor();
+  await page.getByText('Developer in shop').waitFor();
   const make = async () => {
     await page.getByRole('button', { name: 'New token' }).click();
     await dialog.getByLabel('Name').fill('nightly');
