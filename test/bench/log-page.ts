@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { signIn } from '../rig/accounts.ts';
+import { openBrowser } from '../rig/chromium.ts';
 import { ADMIN_TOKEN, type Rig, type RigProject } from '../rig/reprise.ts';
 import { atMost, type Benchmark, ratioAtMost } from './benchmark.ts';
 import { floodProject, startFlood } from './log-flood.ts';
@@ -45,27 +46,14 @@ export const logPage: Benchmark = {
     await using rig = await startRig('up');
     const project = await floodProject(rig);
     const { cookie } = await signIn(rig.address, { login: 'ada', role: 'admin' });
-    const browser = await chromium.launch({
-      executablePath: '/usr/bin/chromium',
-      chromiumSandbox: process.getuid?.() !== 0,
-      args: [
-        '--disable-gpu',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-renderer-backgrounding',
-      ],
-    });
-    try {
-      const { ours } = await alternate(context, { ours: () => follow(rig, project, browser, cookie) });
-      return [
-        { name: 'longest block', unit: 'ms', ours: pick(ours, 'longest'), plain: pick(ours, 'emptyLongest') },
-        { name: 'memory of the page', unit: 'MB', ours: pick(ours, 'page'), plain: pick(ours, 'empty') },
-        { name: "server's memory, grown", unit: 'MB', ours: pick(ours, 'grown'), plain: null },
-        { name: 'until the page shows the end', unit: 's', ours: pick(ours, 'shown'), plain: null },
-      ];
-    } finally {
-      await browser.close();
-    }
+    await using browser = await openBrowser(['--disable-renderer-backgrounding']);
+    const { ours } = await alternate(context, { ours: () => follow(rig, project, browser, cookie) });
+    return [
+      { name: 'longest block', unit: 'ms', ours: pick(ours, 'longest'), plain: pick(ours, 'emptyLongest') },
+      { name: 'memory of the page', unit: 'MB', ours: pick(ours, 'page'), plain: pick(ours, 'empty') },
+      { name: "server's memory, grown", unit: 'MB', ours: pick(ours, 'grown'), plain: null },
+      { name: 'until the page shows the end', unit: 's', ours: pick(ours, 'shown'), plain: null },
+    ];
   },
 };
 

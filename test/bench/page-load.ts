@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
-import { chromium } from 'playwright-core';
 import { signIn } from '../rig/accounts.ts';
+import { openBrowser } from '../rig/chromium.ts';
 import { Rig } from '../rig/reprise.ts';
 import { atMost, type Benchmark } from './benchmark.ts';
 import { alternate, pick } from './measure.ts';
@@ -27,11 +27,7 @@ export const pageLoad: Benchmark = {
     );
     await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
     const { port } = plain.address() as { port: number };
-    const browser = await chromium.launch({
-      executablePath: '/usr/bin/chromium',
-      chromiumSandbox: process.getuid?.() !== 0,
-      args: ['--disable-gpu', '--no-first-run', '--disable-background-networking'],
-    });
+    await using browser = await openBrowser();
     const open = async (address: string) => {
       const browserContext = await browser.newContext({ viewport: { width: 1280, height: 860 } });
       await browserContext.addCookies([{ name, value, url: rig.address }]);
@@ -71,7 +67,6 @@ export const pageLoad: Benchmark = {
         },
       ];
     } finally {
-      await browser.close();
       plain.close();
     }
   },

@@ -2,7 +2,8 @@ import AxeBuilder from '@axe-core/playwright';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addUser, PASSWORD, signIn } from '../rig/accounts.ts';
-import { openBrowser, type Visit, type VisitOptions, visit } from './browser.ts';
+import { openBrowser } from '../rig/chromium.ts';
+import { type Visit, type VisitOptions, visit } from './browser.ts';
 import { type LivedIn, startLivedIn } from './lived-in.ts';
 import { LogOnPage } from './log-build.ts';
 

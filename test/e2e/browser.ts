@@ -1,24 +1,4 @@
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-
-/** Debian's Chromium, without what it would do for its maker. */
-const ARGS = [
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-/** A real Chromium of its own process. Ends with the test: `await using browser = await openBrowser()`. */
-export async function openBrowser(args: string[] = []): Promise<Browser> {
-  return chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    // As root, as containers run tests, Chromium has no sandbox of its own.
-    chromiumSandbox: process.getuid?.() !== 0,
-    args: [...ARGS, ...args],
-  });
-}
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 
 /** One person's window on the page: what it violated or threw is kept, and looked at when the test ends. */
 export interface Visit extends AsyncDisposable {

@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { signIn } from '../rig/accounts.ts';
+import { openBrowser } from '../rig/chromium.ts';
 import { deliver, pushPayload } from '../rig/github.ts';
 import { HOSTILE_TEXTS } from '../rig/hostile-texts.ts';
 import { Rig } from '../rig/reprise.ts';
-import { openBrowser, visit } from './browser.ts';
+import { visit } from './browser.ts';
 
 const TEXTS = Object.values(HOSTILE_TEXTS);
 

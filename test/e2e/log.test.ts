@@ -1,9 +1,9 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { WebSocketRoute } from 'playwright-core';
 import { expect, test } from 'vitest';
+import { openBrowser } from '../rig/chromium.ts';
 import { HOSTILE_LINES } from '../rig/hostile-texts.ts';
 import { stepState } from '../rig/puppet-runner.ts';
-import { openBrowser } from './browser.ts';
 import { LogBuild, LogOnPage } from './log-build.ts';
 
 const numbered = (count: number, from = 1) =>

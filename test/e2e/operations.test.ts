@@ -1,9 +1,10 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type SignedInBrowser, signIn } from '../rig/accounts.ts';
+import { openBrowser } from '../rig/chromium.ts';
 import { deliver } from '../rig/github.ts';
 import { Rig, type RigProject } from '../rig/reprise.ts';
-import { openBrowser, type Visit, visit } from './browser.ts';
+import { type Visit, visit } from './browser.ts';
 
 const steps = (...runs: { name?: string; run: string }[]) => ({ steps: runs });
 const pipeline = (jobs: object) => ({ '.reprise.yml': JSON.stringify({ version: 1, jobs }) });

@@ -2,10 +2,11 @@ import { signInLink } from '@reprise/server/auth/link.ts';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addUser, keyOf, PASSWORD, post, type SignedInBrowser, signIn } from '../rig/accounts.ts';
+import { openBrowser } from '../rig/chromium.ts';
 import { GithubSignInServer } from '../rig/github-sign-in.ts';
 import { Rig } from '../rig/reprise.ts';
 import { ServerHere } from '../rig/server-here.ts';
-import { openBrowser, type Visit, visit } from './browser.ts';
+import { type Visit, visit } from './browser.ts';
 
 let github: GithubSignInServer;
 let rig: Rig;

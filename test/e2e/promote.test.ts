@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { type SignedInBrowser, signIn } from '../rig/accounts.ts';
+import { openBrowser } from '../rig/chromium.ts';
 import { Rig, type RigProject } from '../rig/reprise.ts';
-import { openBrowser, type Visit, visit } from './browser.ts';
+import { type Visit, visit } from './browser.ts';
 
 /** A shop whose artifact holds `content`; `slowly`: its launch in staging says so and waits until the test lets it go on. */
 function pipeline(rig: Rig, content: string, slowly?: string): string {

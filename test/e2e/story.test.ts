@@ -5,11 +5,12 @@ import type { Build } from '@reprise/server/api.ts';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PASSWORD } from '../rig/accounts.ts';
+import { openBrowser } from '../rig/chromium.ts';
 import { deliver, pushPayload } from '../rig/github.ts';
 import { makeRepository, type TestRepository } from '../rig/repository.ts';
 import { Rig } from '../rig/reprise.ts';
 import { Watcher } from '../rig/watcher.ts';
-import { openBrowser, type Visit, visit } from './browser.ts';
+import { type Visit, visit } from './browser.ts';
 import { LogOnPage } from './log-build.ts';
 
 /** One person's first day: each test goes on where the one before it ended, in one window on one server. */
