@@ -14,7 +14,10 @@ import { buildRoutes } from './builds/build.routes.ts';
 import { Planner } from './builds/planner.ts';
 import type { ServerConfig } from './config.ts';
 import { openDatabase } from './db/open.ts';
+import { deploymentRoutes } from './deployments/deployment.routes.ts';
 import { environmentRoutes } from './environments/environment.routes.ts';
+import { hostKeyRoutes } from './environments/host-key.routes.ts';
+import { policyRoutes } from './environments/policy.routes.ts';
 import { Mirrors } from './git/mirrors.ts';
 import { gitHttp } from './git/smart-http.routes.ts';
 import { type Authenticate, makeAuthenticate } from './http/authenticate.ts';
@@ -137,7 +140,10 @@ function allRoutes(services: Services, state: { ready: boolean }): Route[] {
     ...deliveryRoutes(services),
     ...secretRoutes(services),
     ...environmentRoutes(services),
+    ...policyRoutes(services),
+    ...hostKeyRoutes(services),
     ...promotionRoutes(services),
+    ...deploymentRoutes(services),
     ...auditRoutes(services),
     ...badgeRoutes(services),
     ...accountRoutes(services),

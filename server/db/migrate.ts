@@ -4,6 +4,7 @@ import { firstTables } from './migrations/0001-first-tables.ts';
 import { accountsAndAudit } from './migrations/0002-accounts-and-audit.ts';
 import { secrets } from './migrations/0003-secrets.ts';
 import { promotions } from './migrations/0004-promotions.ts';
+import { repeatsAndReports } from './migrations/0005-repeats-and-reports.ts';
 import type { Database } from './schema.ts';
 
 /** One number, one change; a released migration is never edited. */
@@ -12,6 +13,7 @@ const MIGRATIONS = {
   '0002-accounts-and-audit': accountsAndAudit,
   '0003-secrets': secrets,
   '0004-promotions': promotions,
+  '0005-repeats-and-reports': repeatsAndReports,
 };
 
 /** Brings the database to this program's schema. Throws where it was written by a newer Reprise. */

@@ -126,6 +126,8 @@ export interface BuildTable {
   finished_at: number | null;
   /** Counts the changes of this build, its jobs, attempts and artifacts. */
   revision: number;
+  /** The status that GitHub was told last, empty before the first; null: it is told nothing. */
+  github_told: string | null;
 }
 
 export interface JobTable {
@@ -364,6 +366,10 @@ export interface PromotionTable {
   bound_sha256: string;
   /** A rollback's target, JSON `{release, digests}` by host; null: deploys the artifact. */
   rollback_to: string | null;
+  /** A rollback or a converge: the promotion that first brought this artifact there. */
+  repeats: string | null;
+  /** 1: it was asked for although it is older than what is live. */
+  confirm_older: Generated<number>;
   asked_by: string;
   asked_via: string;
   asked_by_user: string | null;
@@ -403,6 +409,10 @@ export interface DeploymentTable {
   queued_at: number;
   started_at: number | null;
   finished_at: number | null;
+  /** As of builds. */
+  github_told: string | null;
+  /** GitHub's number of this deployment. */
+  github_id: number | null;
 }
 
 /** What was about to be done on a host, or was done: JSON `HostRecord`. */

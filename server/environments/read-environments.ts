@@ -1,10 +1,9 @@
 import type { App, Environment } from '@reprise/pipelines/model.ts';
-import { parsePipeline } from '@reprise/pipelines/parse.ts';
 import { PIPELINE_FILE } from '@reprise/pipelines/problem.ts';
-import { LARGEST_FILE } from '../builds/plan-build.ts';
 import type { Project } from '../db/schema.ts';
 import { MirrorFault } from '../git/fault.ts';
 import { Refusal } from '../http/refusal.ts';
+import { readPipeline } from '../projects/read-pipeline.ts';
 import type { Services } from '../services.ts';
 
 /** What the head of the default branch says of where artifacts go. */
@@ -33,24 +32,21 @@ export async function readEnvironments(
       log.info({ err: error, project: project.name }, 'environments are read as last fetched');
     });
   }
-  const branch = project.default_branch ?? (await mirrors.defaultBranch(project)) ?? 'main';
-  const head = await mirrors.resolve(project, branch);
-  if (head === null) {
+  const { ref: branch, commit, found, problems, pipeline } = await readPipeline({ mirrors }, project);
+  if (commit === null) {
     const sentence = `${project.name} has no branch ${branch} yet: its environments are read from there.`;
     throw new Refusal(409, 'conflict', sentence);
   }
-  const file = await mirrors.readFile(project, head.sha, PIPELINE_FILE, LARGEST_FILE);
-  if (file === null) {
+  if (!found) {
     const sentence = `The head of ${branch} has no ${PIPELINE_FILE}, which would say where artifacts go.`;
     throw new Refusal(409, 'conflict', sentence);
   }
-  const { pipeline, problems } = parsePipeline(file);
   if (pipeline === null) {
     const [first] = problems;
     const sentence = `${PIPELINE_FILE} at the head of ${branch} has an error in line ${first?.line}: ${first?.message}.`;
     throw new Refusal(422, 'bad-request', sentence, { problems });
   }
-  return { branch, commit: head.sha, app: pipeline.app, environments: pipeline.environments };
+  return { branch, commit, app: pipeline.app, environments: pipeline.environments };
 }
 
 /** One of them; refused 404 with the others' names where it is not there. */

@@ -1,14 +1,10 @@
-import { parsePipeline } from '@reprise/pipelines/parse.ts';
-import { PIPELINE_FILE } from '@reprise/pipelines/problem.ts';
 import { z } from 'zod';
-import { LARGEST_FILE } from '../builds/plan-build.ts';
 import type { Project } from '../db/schema.ts';
 import { type Route, route } from '../http/route.ts';
 import type { Services } from '../services.ts';
 import { type ProjectPipeline, pipelineSchema } from './project.api.ts';
 import { projectNamed } from './project.store.ts';
-
-const NOTHING = { found: false, problems: [], app: null, environments: [], jobs: [] };
+import { readPipeline } from './read-pipeline.ts';
 
 /** What the pipeline file says that a project's page shows. */
 export function pipelineRoutes(services: Services): Route[] {
@@ -33,22 +29,14 @@ export function pipelineRoutes(services: Services): Route[] {
 
 /** Fetches nothing: a page must not wait for an upstream to say what an application is. */
 async function pipelineAt(
-  { mirrors }: Services,
+  services: Services,
   project: Project,
   asked: string | undefined,
 ): Promise<ProjectPipeline> {
-  const ref = asked ?? project.default_branch ?? (await mirrors.defaultBranch(project)) ?? 'main';
-  const commit = (await mirrors.resolve(project, ref))?.sha ?? null;
-  if (commit === null) return { ...NOTHING, ref, commit };
-  const file = await mirrors.readFile(project, commit, PIPELINE_FILE, LARGEST_FILE);
-  if (file === null) return { ...NOTHING, ref, commit };
-  const { pipeline, problems } = parsePipeline(file);
-  if (!pipeline) return { ...NOTHING, ref, commit, found: true, problems };
+  const { pipeline, ...read } = await readPipeline(services, project, asked);
+  if (pipeline === null) return { ...read, app: null, environments: [], jobs: [] };
   return {
-    ref,
-    commit,
-    found: true,
-    problems: [],
+    ...read,
     app: pipeline.app,
     environments: pipeline.environments.map(({ name, url, path, hosts, requires, approvals }) => {
       return { name, url, path, hosts, requires, approvals };

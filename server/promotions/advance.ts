@@ -1,6 +1,5 @@
 import type { Environment } from '@reprise/pipelines/model.ts';
 import type { Transaction } from 'kysely';
-import { recordAudit } from '../audit/record.ts';
 import type { Database, Project, Promotion } from '../db/schema.ts';
 import { startDeployment } from '../deployments/start.ts';
 import { policyOf } from '../environments/policy.store.ts';
@@ -13,17 +12,41 @@ import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
 import { announcePromotion } from './announce.ts';
 import { boundDigest } from './bind.ts';
+import { closePromotion, REPRISE } from './close.ts';
 import { approvalsNeeded } from './rules.ts';
 import { standingApprovals } from './standing.ts';
 import { objectionsNow } from './weigh.ts';
 
-const REPRISE = { name: 'Reprise', via: '' };
-
 /**
  * Carries out the oldest approved promotion to an environment, unless something is under way there: one after the other, in the order in
- * which they were asked for. What the file or the policy says otherwise by now is void, as nobody approved that.
+ * which they were asked for. What the file or the policy says otherwise by now is void, as nobody approved that. Call it after the commit
+ * of a decision, which stands whatever happens here: a failure is logged, and `advanceAll` tries again.
  */
 export async function advance(services: Services, project: Project, environment: string): Promise<void> {
+  try {
+    await carryOn(services, project, environment);
+  } catch (error) {
+    services.log.error({ err: error, project: project.name, environment }, 'a promotion was not carried out');
+  }
+}
+
+/**
+ * Carries on wherever something is approved: whenever a deployment has ended, and from time to time, should a server have died between a
+ * decision and its execution.
+ */
+export async function advanceAll(services: Services): Promise<void> {
+  const places = await services.db
+    .selectFrom('promotions')
+    .innerJoin('projects', 'projects.id', 'promotions.project_id')
+    .selectAll('projects')
+    .select('promotions.environment')
+    .distinct()
+    .where('promotions.state', '=', 'approved')
+    .execute();
+  for (const { environment, ...project } of places) await advance(services, project, environment);
+}
+
+async function carryOn(services: Services, project: Project, environment: string): Promise<void> {
   const { db, live, queue } = services;
   for (;;) {
     const next = await nextApproved(db, project.id, environment);
@@ -41,24 +64,6 @@ export async function advance(services: Services, project: Project, environment:
     queue.wake();
     live.changed('queue');
     return;
-  }
-}
-
-/** Every environment that has something to carry out: when the server starts, and whenever a deployment has ended. */
-export async function advanceAll(services: Services): Promise<void> {
-  const places = await services.db
-    .selectFrom('promotions')
-    .select(['project_id', 'environment'])
-    .distinct()
-    .where('state', '=', 'approved')
-    .execute();
-  for (const { project_id, environment } of places) {
-    const project = await services.db
-      .selectFrom('projects')
-      .selectAll()
-      .where('id', '=', project_id)
-      .executeTakeFirstOrThrow();
-    await advance(services, project, environment);
   }
 }
 
@@ -125,17 +130,8 @@ async function carryOut(
   const why = (o.now && (await whyVoid(trx, promotion, o.now))) || o.against;
   const at = services.now();
   if (why) {
-    await trx
-      .updateTable('promotions')
-      .set({ state: 'void', why, decided_at: at })
-      .where('id', '=', promotion.id)
-      .execute();
-    const entry = { at, by: REPRISE, action: 'promotion.void', project: project.name, reason: why } as const;
-    await recordAudit(trx, {
-      ...entry,
-      subject: `${project.name} to ${promotion.environment}`,
-      detail: { promotion: promotion.id },
-    });
+    const ending = { why, at, by: REPRISE, action: 'promotion.void', reason: why } as const;
+    await closePromotion(trx, project, { promotion, ...ending });
     return 'void';
   }
   await startDeployment(trx, {

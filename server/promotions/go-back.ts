@@ -1,23 +1,18 @@
 import type { Environment } from '@reprise/pipelines/model.ts';
-import { recordAudit } from '../audit/record.ts';
 import type { Caller } from '../auth/caller.ts';
-import { newId } from '../db/id.ts';
-import type { Project, Promotion, PromotionKind } from '../db/schema.ts';
+import type { Project, Promotion } from '../db/schema.ts';
 import { whatIsMissing } from '../deployments/ready.ts';
 import { policyOf } from '../environments/policy.store.ts';
 import { readEnvironments } from '../environments/read-environments.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
-import { advance } from './advance.ts';
-import { announcePromotion } from './announce.ts';
-import { boundDigest } from './bind.ts';
-import { promotionOf } from './decide.ts';
+import { assertMay, assertNoObjection } from './allowed.ts';
+import { ask, type Wanted } from './ask.ts';
 import { hostsToConverge, liveState } from './live-state.ts';
-import { assertMay, refuse } from './promote.ts';
+import { promotionOf } from './promotion.store.ts';
 import { strangeHost } from './rules.ts';
 
 interface Asked {
-  environment: string;
   reason: string;
   by: Caller;
 }
@@ -29,33 +24,43 @@ interface Asked {
 export async function rollBack(
   services: Services,
   project: Project,
-  o: Asked & { to?: string | undefined },
+  { by, reason, ...asked }: Asked & { environment: string; to?: string | undefined },
 ): Promise<string> {
-  const target = await rollbackTarget(services, project, o);
-  const deployed = await lastResult(services, target.id);
-  const rollbackTo = deployed && { release: deployed.release, digests: deployed.digests };
-  return repeat(services, project, { ...o, target, kind: 'rollback', rollbackTo });
+  const target = await rollbackTarget(services, project, asked);
+  const environment: Environment = JSON.parse(target.config);
+  const rollbackTo = await lastResult(services, target.id);
+  return repeat(services, project, { by, reason, kind: 'rollback', target, environment, rollbackTo });
 }
 
 /**
  * Brings hosts that are new, rebuilt or drifted to what is live; those that are as they should be stay. Everything is as it was approved, but
  * for the hosts, which are those of the file by now, within what the policy allows.
  */
-export async function converge(services: Services, project: Project, o: Asked): Promise<string> {
-  const latest = await lastGood(services, project, { environment: o.environment, before: null });
+export async function converge(
+  services: Services,
+  project: Project,
+  { by, reason, environment: place }: Asked & { environment: string },
+): Promise<string> {
+  const latest = await lastGood(services, project, { environment: place, before: null });
   if (!latest) {
-    const sentence = `Nothing is live in ${o.environment} of ${project.name} yet: promote something first.`;
+    const sentence = `Nothing is live in ${place} of ${project.name} yet: promote something first.`;
     throw new Refusal(409, 'conflict', sentence);
   }
   const recorded: Environment = JSON.parse(latest.config);
   const environment = { ...recorded, hosts: await hostsByNow(services, project, recorded) };
   const away = await hostsToConverge(services.reader, latest, environment);
   if (away.length === 0) {
-    const sentence = `Every host of ${o.environment} has what is live there, as far as anybody has looked: there is nothing to bring. Look at the hosts first if you doubt it.`;
+    const sentence = `Every host of ${place} has what is live there, as far as anybody has looked: there is nothing to bring. Look at the hosts first if you doubt it.`;
     throw new Refusal(409, 'conflict', sentence);
   }
-  const target = { ...latest, config: JSON.stringify(environment) };
-  return repeat(services, project, { ...o, target, kind: 'converge', rollbackTo: null });
+  return repeat(services, project, {
+    by,
+    reason,
+    kind: 'converge',
+    target: latest,
+    environment,
+    rollbackTo: null,
+  });
 }
 
 /** The file's hosts at this moment; those recorded, where it cannot be read or has no such environment any more. */
@@ -68,7 +73,7 @@ async function hostsByNow(services: Services, project: Project, recorded: Enviro
   if (!now) return recorded.hosts;
   const policy = await policyOf(services.db, { projectId: project.id, environment: recorded.name });
   const stranger = strangeHost({ environment: now, policy });
-  if (stranger !== null) refuse([{ rule: 'hosts', sentence: stranger }]);
+  if (stranger !== null) assertNoObjection([{ rule: 'hosts', sentence: stranger }]);
   return now.hosts;
 }
 
@@ -86,7 +91,7 @@ async function rollbackTarget(
   if (current && !(await isWhole(services, current))) return current;
   const before = current && (await lastGood(services, project, { environment, before: current }));
   if (before) return before;
-  const sentence = `Nothing else was live and healthy in ${environment} before: there is nothing to go back to.`;
+  const sentence = `Nothing else was live and healthy in ${environment} before this: there is nothing to go back to. Promote what should be live.`;
   throw new Refusal(409, 'conflict', sentence);
 }
 
@@ -109,7 +114,10 @@ async function isWhole({ db }: Services, current: Promotion): Promise<boolean> {
   return promotion?.sha256 === current.sha256 && hosts.every(({ is_known }) => is_known === 1);
 }
 
-/** The newest promotion whose deployment was complete; with `before`, the newest of another artifact that was live before it. */
+/**
+ * The newest promotion whose deployment was complete; with `before`, the newest of another artifact that was live before that one first went
+ * there: whoever rolls back twice goes back twice.
+ */
 async function lastGood(
   { db }: Services,
   project: Project,
@@ -123,16 +131,15 @@ async function lastGood(
     .where('promotions.environment', '=', environment)
     .where('deployments.kind', '<>', 'probe')
     .where('deployments.status', '=', 'passed');
-  if (before)
-    query = query.where('promotions.seq', '<', before.seq).where('promotions.sha256', '<>', before.sha256);
+  if (before) {
+    const first = before.repeats === null ? before : await promotionOf(db, project, before.repeats);
+    query = query.where('promotions.seq', '<', first.seq).where('promotions.sha256', '<>', before.sha256);
+  }
   return (await query.orderBy('deployments.seq', 'desc').limit(1).executeTakeFirst()) ?? null;
 }
 
 /** The release that a promotion put there, and what was measured of it by host. null: it was never complete. */
-async function lastResult(
-  { db }: Services,
-  promotionId: string,
-): Promise<{ release: string; digests: Record<string, string> } | null> {
+async function lastResult({ db }: Services, promotionId: string): Promise<Wanted['rollbackTo']> {
   const row = await db
     .selectFrom('deployments')
     .select('result')
@@ -150,53 +157,34 @@ async function lastResult(
   return { release, digests: Object.fromEntries(known) };
 }
 
+/** What went there once goes there again: for the reason of now, under the rules that do not need the forge. */
 async function repeat(
   services: Services,
   project: Project,
-  o: Asked & { target: Promotion; kind: PromotionKind; rollbackTo: object | null },
+  o: Asked & {
+    kind: 'rollback' | 'converge';
+    target: Promotion;
+    environment: Environment;
+    rollbackTo: Wanted['rollbackTo'];
+  },
 ): Promise<string> {
-  const { db, now } = services;
-  const { target, kind, rollbackTo, by, reason } = o;
-  const policy = await policyOf(db, { projectId: project.id, environment: o.environment });
-  assertMay(by, project, policy.promoters, `change what is live in ${o.environment}`);
-  refuse(await whatIsMissing(services, project.id, JSON.parse(target.config)));
-  const id = newId();
-  const at = now();
-  await db.transaction().execute(async (trx) => {
-    await trx
-      .insertInto('promotions')
-      .values({
-        id,
-        project_id: project.id,
-        environment: o.environment,
-        kind,
-        build_id: target.build_id,
-        artifact_id: target.artifact_id,
-        sha256: target.sha256,
-        config: target.config,
-        config_commit: target.config_commit,
-        bound_sha256: boundDigest({
-          sha256: target.sha256,
-          environment: JSON.parse(target.config),
-          rollbackTo,
-        }),
-        rollback_to: rollbackTo && JSON.stringify(rollbackTo),
-        asked_by: by.name,
-        asked_via: by.via,
-        asked_by_user: by.userId,
-        reason,
-        approvals_needed: 0,
-        state: 'approved',
-        why: '',
-        created_at: at,
-        decided_at: at,
-      })
-      .execute();
-    const subject = `${project.name} ${o.environment}, ${kind}`;
-    const entry = { at, by, action: 'promotion.ask', project: project.name, subject, reason } as const;
-    await recordAudit(trx, { ...entry, detail: { promotion: id, kind, to: target.id } });
+  const { target, kind, environment, by, reason, rollbackTo } = o;
+  const place = environment.name;
+  const policy = await policyOf(services.db, { projectId: project.id, environment: place });
+  assertMay(by, project, policy.promoters, `change what is live in ${place}`);
+  assertNoObjection(await whatIsMissing(services, project.id, environment));
+  return ask(services, project, {
+    kind,
+    environment,
+    configCommit: target.config_commit,
+    artifact: { id: target.artifact_id, buildId: target.build_id, sha256: target.sha256 },
+    by,
+    reason,
+    approvalsNeeded: 0,
+    confirmOlder: true,
+    rollbackTo,
+    repeats: target.repeats ?? target.id,
+    subject: `${project.name} ${place}, ${kind}`,
+    detail: { kind, to: target.id },
   });
-  announcePromotion(services, project);
-  await advance(services, project, o.environment);
-  return id;
 }

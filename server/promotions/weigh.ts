@@ -61,8 +61,8 @@ export async function weigh(
 }
 
 /**
- * The rules that say no by now to what was asked for earlier: asked again before it is approved and before it is carried out. That it is older
- * than what is live was decided when it was asked for.
+ * The rules that say no by now to what was asked for earlier: asked again before it is approved and before it is carried out. What has gone live meanwhile may
+ * be newer, which counts unless it was asked for as something older.
  */
 export async function objectionsNow(
   services: Pick<Services, 'reader' | 'mirrors' | 'now' | 'config' | 'blobs'>,
@@ -77,7 +77,7 @@ export async function objectionsNow(
     candidate: await candidate(services, project, asked),
     environments,
     environment: promotion.environment,
-    confirmOlder: true,
+    confirmOlder: promotion.confirm_older === 1,
   });
   return found;
 }
