@@ -41,6 +41,7 @@ import { runnerRoutes } from './runners/runner.routes.ts';
 import { secretRoutes } from './secrets/secret.routes.ts';
 import type { Services } from './services.ts';
 import { Vault } from './vault.ts';
+import { DirectoryStore } from './storage/directory.ts';
 import { VERSION } from './version.ts';
 import { deliveryRoutes } from './webhooks/delivery.routes.ts';
 import { githubWebhooks } from './webhooks/webhook.routes.ts';
@@ -118,7 +119,7 @@ function buildServices(
     vault,
     mirrors: new Mirrors({ dir: below('mirrors'), protocols: [...config.gitProtocols], vault, log }),
     logs: new LogStore({ dir: below('logs') }),
-    blobs: new BlobStore({ dir: below('blobs') }),
+    blobs: new BlobStore(new DirectoryStore({ dir: below('blobs') })),
     now: Date.now,
     publicUrl: () => config.url ?? listening.address,
   } as Services;

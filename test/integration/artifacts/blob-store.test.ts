@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { BlobStore } from '@reprise/server/artifacts/blob.store.ts';
+import { DirectoryStore } from '@reprise/server/storage/directory.ts';
 import { describe, expect, test } from 'vitest';
 import { smallDisk } from '../../rig/small-disk.ts';
 import { tempDir } from '../../rig/temp.ts';
@@ -22,7 +23,7 @@ const LIMIT = { limit: 1_000_000 };
 describe('storing', () => {
   test('a blob is stored under its digest, and a second time it is held already', async () => {
     using dir = tempDir();
-    const blobs = new BlobStore({ dir: dir.path });
+    const blobs = new BlobStore(new DirectoryStore({ dir: dir.path }));
     expect(await blobs.has(SHA256)).toBe(false);
     expect(await blobs.size(SHA256)).toBe(null);
     expect(await blobs.put(SHA256, pieces(BYTES), LIMIT)).toBe('stored');
@@ -34,7 +35,7 @@ describe('storing', () => {
 
   test('twenty uploads of one blob at once make one', async () => {
     using dir = tempDir();
-    const blobs = new BlobStore({ dir: dir.path });
+    const blobs = new BlobStore(new DirectoryStore({ dir: dir.path }));
     await Promise.all(Array.from({ length: 20 }, () => blobs.put(SHA256, pieces(BYTES), LIMIT)));
     expect(files(dir.path)).toEqual([join(SHA256.slice(0, 2), SHA256)]);
     expect(await blobs.readSmall(SHA256)).toEqual(BYTES);
@@ -62,7 +63,7 @@ describe('storing', () => {
     ['a body that breaks off', () => breaking(BYTES), LIMIT, { message: 'The connection was cut.' }],
   ])('%s: refused, and nothing is left', async (_what, body, limit, refusal) => {
     using dir = tempDir();
-    const blobs = new BlobStore({ dir: dir.path });
+    const blobs = new BlobStore(new DirectoryStore({ dir: dir.path }));
     await expect(blobs.put(SHA256, body(), limit)).rejects.toMatchObject(refusal);
     expect(files(dir.path)).toEqual([]);
     expect(await blobs.has(SHA256)).toBe(false);
@@ -70,7 +71,7 @@ describe('storing', () => {
 
   test('a body without end is taken no further than the limit', async () => {
     using dir = tempDir();
-    const blobs = new BlobStore({ dir: dir.path });
+    const blobs = new BlobStore(new DirectoryStore({ dir: dir.path }));
     let taken = 0;
     async function* endless() {
       for (;;) {
@@ -84,9 +85,9 @@ describe('storing', () => {
 
   test('what an upload left unfinished when the server died is removed at the next start', () => {
     using dir = tempDir();
-    new BlobStore({ dir: dir.path });
+    new BlobStore(new DirectoryStore({ dir: dir.path }));
     writeFileSync(dir.join('incoming/half'), 'half');
-    new BlobStore({ dir: dir.path });
+    new BlobStore(new DirectoryStore({ dir: dir.path }));
     expect(files(dir.path)).toEqual([]);
   });
 
@@ -95,7 +96,7 @@ describe('storing', () => {
   }) => {
     using disk = smallDisk(2 * 1024 * 1024);
     if (!disk) return skip('mounting a small disk is not allowed here');
-    const blobs = new BlobStore({ dir: disk.path });
+    const blobs = new BlobStore(new DirectoryStore({ dir: disk.path }));
     disk.fill(300_000);
     await expect(blobs.put(SHA256, pieces(BYTES), LIMIT)).rejects.toMatchObject({
       status: 507,
@@ -109,7 +110,7 @@ describe('storing', () => {
 
   test('what is no digest names no file', async () => {
     using dir = tempDir();
-    const blobs = new BlobStore({ dir: dir.path });
+    const blobs = new BlobStore(new DirectoryStore({ dir: dir.path }));
     for (const name of ['../../../etc/passwd', '', SHA256.toUpperCase(), `${SHA256}x`, SHA256.slice(1)])
       await expect(blobs.has(name)).rejects.toThrow('is not a sha256');
   });
@@ -134,7 +135,7 @@ describe('reading', () => {
 
   test('an empty blob is one, too', async () => {
     using dir = tempDir();
-    const blobs = new BlobStore({ dir: dir.path });
+    const blobs = new BlobStore(new DirectoryStore({ dir: dir.path }));
     expect(await blobs.put(sha256(Buffer.alloc(0)), pieces(Buffer.alloc(0)), LIMIT)).toBe('stored');
     expect(await blobs.readSmall(sha256(Buffer.alloc(0)))).toEqual(Buffer.alloc(0));
   });
@@ -202,13 +203,13 @@ describe('a blob that is no longer what it was is never given out, and put aside
     using dir = tempDir();
     await storeWith(dir.path);
     flip(dir.join(SHA256.slice(0, 2), SHA256));
-    const again = new BlobStore({ dir: dir.path });
+    const again = new BlobStore(new DirectoryStore({ dir: dir.path }));
     await expect(again.openVerified(SHA256)).rejects.toMatchObject({ code: 'artifact-damaged' });
   });
 });
 
 async function storeWith(dir: string): Promise<BlobStore> {
-  const blobs = new BlobStore({ dir });
+  const blobs = new BlobStore(new DirectoryStore({ dir }));
   await blobs.put(SHA256, pieces(BYTES), LIMIT);
   return blobs;
 }
