@@ -20,6 +20,7 @@ import { hostKeyRoutes } from './environments/host-key.routes.ts';
 import { policyRoutes } from './environments/policy.routes.ts';
 import { Mirrors } from './git/mirrors.ts';
 import { gitHttp } from './git/smart-http.routes.ts';
+import { GithubReports } from './github/reports.ts';
 import { type Authenticate, makeAuthenticate } from './http/authenticate.ts';
 import { mount } from './http/mount.ts';
 import { openApiDocument } from './http/openapi.ts';
@@ -40,8 +41,8 @@ import { protocolRoutes } from './runners/protocol.routes.ts';
 import { runnerRoutes } from './runners/runner.routes.ts';
 import { secretRoutes } from './secrets/secret.routes.ts';
 import type { Services } from './services.ts';
-import { Vault } from './vault.ts';
 import { DirectoryStore } from './storage/directory.ts';
+import { Vault } from './vault.ts';
 import { VERSION } from './version.ts';
 import { deliveryRoutes } from './webhooks/delivery.routes.ts';
 import { githubWebhooks } from './webhooks/webhook.routes.ts';
@@ -80,6 +81,8 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   undo.defer(() => closeHttp(http));
   await services.queue.start();
   services.planner.start();
+  const reports = new GithubReports(services);
+  reports.start();
   state.ready = true;
 
   const opened = undo.move();
@@ -90,6 +93,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
     routes,
     async close() {
       state.ready = false;
+      await reports.stop();
       await services.planner.stop();
       await services.queue.stop();
       await services.live.close();

@@ -17,9 +17,13 @@ export interface ServerConfig {
   githubWebhookSecret: Secret | null;
   /** "Sign in with GitHub"; null: not offered. */
   github: GithubSignIn | null;
+  /** Where GitHub is told of builds and deployments; null: it is not. */
+  githubApi: GithubApi | null;
   gitProtocols: readonly string[];
   /** Hosts called `local` may be deployed to below it; null: not at all. */
   localDeployRoot: string | null;
+  /** Every environment is looked at this often; 0: only when somebody asks. */
+  probeEveryMs: number;
   /** Jobs the embedded runner takes at once; 0: no embedded runner. */
   embeddedRunners: number;
   /** Addresses of proxies whose `X-Forwarded-…` are believed, as express takes them; null: none. */
@@ -38,6 +42,12 @@ export interface GithubSignIn {
   apiUrl: string;
 }
 
+/** GitHub's REST API. The token needs to write commit statuses and deployments. */
+export interface GithubApi {
+  apiUrl: string;
+  token: Secret;
+}
+
 export type Parsed<Config> =
   | { config: Config; problems: []; warnings: string[] }
   | { config: null; problems: string[]; warnings: string[] };
@@ -49,7 +59,7 @@ const GIB = 1024 ** 3;
 const OTHER_ENGINES = ['DATABASE_URL', 'REDIS_URL', 'STORAGE_URL'];
 
 /** Settings of capabilities that this version does not have yet: said so at start-up, and not read. */
-const RESERVED = ['REPRISE_RUNNER_REGISTRATION', 'REPRISE_GITHUB_TOKEN'];
+const RESERVED = ['REPRISE_RUNNER_REGISTRATION'];
 
 const KNOWN = [
   'REPRISE_HOST',
@@ -62,8 +72,10 @@ const KNOWN = [
   'REPRISE_GITHUB_CLIENT_ID',
   'REPRISE_GITHUB_CLIENT_SECRET',
   'REPRISE_GITHUB_URL',
+  'REPRISE_GITHUB_TOKEN',
   'REPRISE_GIT_PROTOCOLS',
   'REPRISE_LOCAL_DEPLOY_ROOT',
+  'REPRISE_PROBE_MINUTES',
   'REPRISE_EMBEDDED_RUNNERS',
   'REPRISE_TRUST_PROXY',
   'REPRISE_LOG_LIMIT',
@@ -106,6 +118,8 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     if (text(name) !== null)
       problems.push(`${name} is not supported by this version of Reprise: take it away.`);
   }
+  const githubUrl = githubAddress(text('REPRISE_GITHUB_URL'), problems);
+  const githubToken = secret('REPRISE_GITHUB_TOKEN', 1);
   const config: ServerConfig = {
     host: text('REPRISE_HOST') ?? '127.0.0.1',
     port: whole('REPRISE_PORT', 4000, 0, 65_535),
@@ -118,12 +132,14 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
       {
         clientId: text('REPRISE_GITHUB_CLIENT_ID'),
         clientSecret: secret('REPRISE_GITHUB_CLIENT_SECRET', 1),
-        url: text('REPRISE_GITHUB_URL'),
+        url: githubUrl,
       },
       problems,
     ),
+    githubApi: githubToken && { apiUrl: apiOf(githubUrl), token: githubToken },
     gitProtocols: gitProtocols(text('REPRISE_GIT_PROTOCOLS'), problems),
     localDeployRoot: absolute(text('REPRISE_LOCAL_DEPLOY_ROOT'), problems),
+    probeEveryMs: whole('REPRISE_PROBE_MINUTES', 15, 0, 10_080) * 60_000,
     embeddedRunners: whole('REPRISE_EMBEDDED_RUNNERS', 2, 0, 64),
     trustProxy: text('REPRISE_TRUST_PROXY'),
     logLimit: whole('REPRISE_LOG_LIMIT', GIB, 64 * 1024, 1024 * GIB),
@@ -166,21 +182,22 @@ function publicAddress(value: string | null, problems: string[]): string | null 
 }
 
 function githubSignIn(
-  given: { clientId: string | null; clientSecret: Secret | null; url: string | null },
+  given: { clientId: string | null; clientSecret: Secret | null; url: string },
   problems: string[],
 ): GithubSignIn | null {
-  const { clientId, clientSecret } = given;
-  const url = githubAddress(given.url, problems);
-  if (clientId !== null && clientSecret !== null) {
-    const apiUrl = url === GITHUB ? 'https://api.github.com' : `${url}/api/v3`;
-    return { clientId, clientSecret, url, apiUrl };
-  }
+  const { clientId, clientSecret, url } = given;
+  if (clientId !== null && clientSecret !== null) return { clientId, clientSecret, url, apiUrl: apiOf(url) };
   if (clientId !== null || clientSecret !== null)
     problems.push('REPRISE_GITHUB_CLIENT_ID and REPRISE_GITHUB_CLIENT_SECRET are needed together.');
   return null;
 }
 
 const GITHUB = 'https://github.com';
+
+/** GitHub's own API has a host of its own; a GitHub Enterprise server's is below its address. */
+function apiOf(url: string): string {
+  return url === GITHUB ? 'https://api.github.com' : `${url}/api/v3`;
+}
 
 /** The client's secret and people's tokens go there: over TLS, or on this machine. */
 function githubAddress(value: string | null, problems: string[]): string {

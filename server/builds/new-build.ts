@@ -29,11 +29,11 @@ export async function insertBuild(
   asked: AskedBuild,
   now: number,
 ): Promise<number> {
-  const { last_build_number: number } = await trx
+  const { last_build_number: number, github } = await trx
     .updateTable('projects')
     .set({ last_build_number: sql<number>`last_build_number + 1` })
     .where('id', '=', projectId)
-    .returning('last_build_number')
+    .returning(['last_build_number', 'github'])
     .executeTakeFirstOrThrow();
   await trx
     .insertInto('builds')
@@ -46,6 +46,7 @@ export async function insertBuild(
       why: '',
       queued_at: now,
       revision: 1,
+      github_told: github === null ? null : '',
     })
     .execute();
   return number;

@@ -19,6 +19,11 @@ export async function startDeployment(
 ): Promise<string> {
   const { promotion, kind, at } = o;
   const id = newId();
+  const { github } = await trx
+    .selectFrom('projects')
+    .select('github')
+    .where('id', '=', promotion.project_id)
+    .executeTakeFirstOrThrow();
   const { seq } = await trx
     .insertInto('deployments')
     .values({
@@ -31,6 +36,7 @@ export async function startDeployment(
       status: 'queued',
       why: '',
       queued_at: at,
+      github_told: github === null || kind === 'probe' ? null : '',
     })
     .returning('seq')
     .executeTakeFirstOrThrow();

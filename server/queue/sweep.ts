@@ -1,3 +1,4 @@
+import { probeDue } from '../deployments/probe.ts';
 import { advanceAll } from '../promotions/advance.ts';
 import { loseAttempt } from '../runners/lose.ts';
 import { runnerStates } from '../runners/runner.store.ts';
@@ -14,6 +15,8 @@ export class Sweep {
   /** The clock's lead over the monotonic one, which nobody can set. */
   #clockAhead: number;
   #running: Promise<void> | undefined;
+  /** The minute in which hosts that are due were looked for. */
+  #lookedIn = 0;
 
   constructor(services: Services) {
     this.#services = services;
@@ -37,10 +40,19 @@ export class Sweep {
     await this.#mindTheClock();
     await sweep(this.#services);
     await advanceAll(this.#services);
+    await this.#lookAtHosts();
     const connected = (await runnerStates(this.#services)).filter((state) => state.connected);
     const names = connected.map(({ runner }) => runner.name).join();
     if (names !== this.#connected) this.#services.live.changed('runners', 'queue');
     this.#connected = names;
+  }
+
+  /** Environments are many and pipeline files are read for it: once a minute, as it is counted in minutes. */
+  async #lookAtHosts(): Promise<void> {
+    const minute = Math.floor(this.#services.now() / 60_000);
+    if (minute === this.#lookedIn) return;
+    this.#lookedIn = minute;
+    await probeDue(this.#services);
   }
 
   /**

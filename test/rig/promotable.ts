@@ -17,23 +17,23 @@ export class Promotable implements AsyncDisposable {
     this.project = project;
   }
 
-  /** `environments` as in the pipeline file. */
-  static async start(environments: object): Promise<Promotable> {
-    const here = await ServerHere.start({ REPRISE_LOCAL_DEPLOY_ROOT: '/srv' });
+  /** `environments` as in the pipeline file; `env` are more of the server's settings. */
+  static async start(environments: object, env: Record<string, string> = {}): Promise<Promotable> {
+    const here = await ServerHere.start({ REPRISE_LOCAL_DEPLOY_ROOT: '/srv', ...env });
     const project = await here.project('shop', pipeline(environments));
     const builder = await PuppetRunner.connect(here);
     const deployer = await PuppetRunner.connect(here, { labels: ['deploy'] });
     return new Promotable(here, builder, deployer, project);
   }
 
-  /** The head of the default branch says something else now. */
-  redefine(environments: object): void {
-    this.project.repository.commit('Say otherwise', pipeline(environments));
+  /** The head of the default branch says something else now. Returns that commit. */
+  redefine(environments: object): string {
+    return this.project.repository.commit('Say otherwise', pipeline(environments));
   }
 
-  /** A build that has passed, with an artifact of its own. */
-  async build(): Promise<number> {
-    const { body } = await this.here.admin('POST', '/api/projects/shop/builds', { ref: this.project.head });
+  /** A build that has passed, with an artifact of its own; of the first commit unless told. */
+  async build(ref = this.project.head): Promise<number> {
+    const { body } = await this.here.admin('POST', '/api/projects/shop/builds', { ref });
     await this.here.planned('shop', body.number);
     const work = await this.builder.take();
     const [content, manifest] = [`content ${body.number}`, `manifest ${body.number}`];
@@ -43,8 +43,8 @@ export class Promotable implements AsyncDisposable {
     return body.number;
   }
 
-  ask(build: number, environment: string): Promise<Answer> {
-    const asked = { build, environment, reason: 'why not', confirmOlder: true };
+  ask(build: number, environment: string, o: { confirmOlder?: boolean } = {}): Promise<Answer> {
+    const asked = { build, environment, reason: 'why not', confirmOlder: true, ...o };
     return this.here.admin('POST', '/api/projects/shop/promotions', asked);
   }
 

@@ -53,6 +53,22 @@ test('rules hold when it is approved, not only when it was asked for', async () 
   expect(await bob.call('POST', path, {})).toMatchObject({ status: 200, body: { state: 'approved' } });
 });
 
+test('what has become older while it waited is refused, unless it was asked for as that', async () => {
+  const production = local('production', { approvals: 1 });
+  await using rig = await Promotable.start(production);
+  const bob = await signIn(rig.here, { login: 'bob', role: 'deployer' });
+  const approve = (id: string) => bob.call('POST', `${SHOP}/promotions/${id}/approve`, {});
+  const next = rig.redefine(production);
+  const [older, newer] = [await rig.build(), await rig.build(next)];
+  const first = await rig.ask(older, 'production', { confirmOlder: false });
+  const meant = await rig.ask(older, 'production', { confirmOlder: true });
+  const overtaking = await rig.ask(newer, 'production', { confirmOlder: false });
+  await approve(overtaking.body.id);
+  await rig.end(await rig.take());
+  expect(await approve(first.body.id)).toMatchObject({ status: 409, body: { rule: 'older' } });
+  expect(await approve(meant.body.id)).toMatchObject({ status: 200, body: { state: 'approved' } });
+});
+
 test('a replayed approval is refused after the file or the policy has changed, and after the decision', async () => {
   await using rig = await Promotable.start(local('production', { approvals: 1 }));
   const bob = await signIn(rig.here, { login: 'bob', role: 'deployer' });

@@ -1,5 +1,7 @@
 import { paths } from '@reprise/runner/protocol.ts';
+import { probeDue } from '@reprise/server/deployments/probe.ts';
 import type { EnvironmentAnswer } from '@reprise/server/environments/environment.api.ts';
+import { projectNamed } from '@reprise/server/projects/project.store.ts';
 import { loseAttempt } from '@reprise/server/runners/lose.ts';
 import { expect, test } from 'vitest';
 import { Promotable, seen } from '../../rig/promotable.ts';
@@ -136,4 +138,49 @@ test('a look that is lost three times in a row is not repeated', async () => {
     await loseAttempt(rig.here.services, (await rig.take()).attempt, { why: 'gone' });
   const { items } = (await rig.here.admin('GET', '/api/queue')).body;
   expect(items).toEqual([]);
+});
+
+test('hosts are looked at when nobody has for a while, once, and only those of an environment of the file', async () => {
+  await using rig = await Promotable.start(
+    { staging: { path: '/srv/shop', hosts: ['local'] }, gone: { path: '/srv/gone', hosts: ['local'] } },
+    { REPRISE_PROBE_MINUTES: '10' },
+  );
+  const { services } = rig.here;
+  const build = await rig.build();
+  for (const environment of ['staging', 'gone']) await rig.deploy(build, environment);
+  rig.redefine({ staging: { path: '/srv/shop', hosts: ['local'] } });
+  await services.mirrors.fetch(await projectNamed(services.db, 'shop'), { timeoutMs: 10_000 });
+  const kinds = async () =>
+    (
+      await services.db.selectFrom('deployments').select(['environment', 'kind']).orderBy('seq').execute()
+    ).slice(2);
+
+  await probeDue(services);
+  expect(await kinds()).toEqual([]);
+  services.now = () => Date.now() + 10 * 60_000;
+  await probeDue(services);
+  await probeDue(services);
+  expect(await kinds()).toEqual([{ environment: 'staging', kind: 'probe' }]);
+  const work = await rig.take();
+  expect(work.deployment).toMatchObject({ kind: 'probe' });
+  await rig.end(work, { result: { probes: [seen('local', { state: 'drift', detail: 'a file differs' })] } });
+  expect((await staging(rig)).hosts).toMatchObject([{ host: 'local', state: 'drift' }]);
+  const audit = await rig.here.admin('GET', '/api/audit?action=deployment.start');
+  expect(audit.body.items).toEqual([]);
+});
+
+test('whoever goes back twice goes back twice', async () => {
+  await using rig = await Promotable.start({ staging: { path: '/srv/shop', hosts: ['local'] } });
+  const builds = [await rig.build(), await rig.build(), await rig.build()];
+  for (const build of builds) await rig.deploy(build, 'staging');
+  const back = () => rig.here.admin('POST', `${SHOP}/environments/staging/rollback`, { reason: 'Back' });
+  for (const build of [builds[1], builds[0]]) {
+    const { body } = await back();
+    expect(body).toMatchObject({ kind: 'rollback', build });
+    await rig.end(await rig.take());
+  }
+  expect(await back()).toMatchObject({
+    status: 409,
+    body: { detail: expect.stringContaining('nothing to go back') },
+  });
 });
