@@ -28,7 +28,7 @@ import { answerErrors, answerUnknownPath } from './http/problem.ts';
 import { refuseReserved } from './http/reserved.ts';
 import type { Route } from './http/route.ts';
 import { Live } from './live/live.ts';
-import { lockDirectory } from './lock-directory.ts';
+import { lockDirectory } from './lock.ts';
 import { logRoutes } from './logs/log.routes.ts';
 import { LogStore } from './logs/log.store.ts';
 import { PAGE_DIR } from './page/build.ts';

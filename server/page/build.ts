@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { takeLock } from '../lock.ts';
 
 /** The page's package beside the server's, and where its build is. */
 const UI = join(import.meta.dirname, '../../ui');
@@ -11,9 +12,9 @@ export const PAGE_DIR = join(UI, 'dist');
 /** Which sources the build was made from. */
 const STAMP = join(PAGE_DIR, '.sources');
 
-/** There while somebody builds; a build takes seconds. */
+/** Held by who builds: two at once in one checkout would take each other's files away. */
 const LOCK = join(UI, '.building');
-const OLD_MS = 120_000;
+const PATIENCE_MS = 120_000;
 
 /**
  * Builds the page where it is not built yet or its sources have changed since; a few seconds, said by `say`. Without the tools that
@@ -24,34 +25,20 @@ export async function buildPage(say: (sentence: string) => void): Promise<void> 
   if (vite === null) return;
   const sources = digestSources();
   if (isBuiltFrom(sources)) return;
-  const release = await onlyBuilder();
+  const lock = takeLock(LOCK, { waitMs: PATIENCE_MS });
+  if (lock === null) throw new Error(`Somebody else has been building the page in ${UI} for too long.`);
   try {
     if (isBuiltFrom(sources)) return;
     say('Building the page.');
     await run(vite);
     writeFileSync(STAMP, sources);
   } finally {
-    release();
+    lock.release();
   }
 }
 
 function isBuiltFrom(sources: string): boolean {
   return existsSync(join(PAGE_DIR, 'index.html')) && readStamp() === sources;
-}
-
-/** Two that build at once in one checkout would take each other's files away. A lock that nobody gave back is old some day. */
-async function onlyBuilder(): Promise<() => void> {
-  for (;;) {
-    try {
-      mkdirSync(LOCK);
-      return () => rmSync(LOCK, { recursive: true, force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const since = statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-    if (since > 0 && Date.now() - since > OLD_MS) rmSync(LOCK, { recursive: true, force: true });
-    else await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }
 
 function findVite(): string | null {
