@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { type RunningServer, startServer } from '../app.ts';
 import { firstAdminLink } from '../auth/link.ts';
 import { parseServerConfig } from '../config.ts';
+import { armCrashPoint } from '../crash-point.ts';
 import { buildPage } from '../page/build.ts';
 import { CommandFailure } from './client.ts';
 import { startEmbeddedRunner } from './embedded-runner.ts';
@@ -13,6 +14,7 @@ import { startEmbeddedRunner } from './embedded-runner.ts';
 export async function serve(env: NodeJS.ProcessEnv, o: { withRunner: boolean }): Promise<void> {
   const { config, problems, warnings } = parseServerConfig(env);
   if (config === null) throw new CommandFailure(['Reprise cannot start:', ...problems].join('\n  '), 2);
+  armCrashPoint(env['REPRISE_TEST_CRASH_AT'] ?? '');
   const log = pino({ name: 'reprise', level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
   for (const warning of warnings) log.warn(warning);
 

@@ -10,6 +10,7 @@ import {
   type SqliteDialectConfig,
   SqliteDriver,
 } from 'kysely';
+import { crashPoint } from '../crash-point.ts';
 import { migrate } from './migrate.ts';
 import { rememberStatements } from './remember-statements.ts';
 import type { Database } from './schema.ts';
@@ -89,5 +90,11 @@ class ImmediateSqliteDialect extends SqliteDialect {
 class ImmediateSqliteDriver extends SqliteDriver {
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+
+  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    crashPoint('commit');
+    await super.commitTransaction(connection);
+    crashPoint('committed');
   }
 }

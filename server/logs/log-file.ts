@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { crashPoint } from '../crash-point.ts';
 import { Refusal } from '../http/refusal.ts';
 import { indexChunk, RECORD, readRecords, SEGMENT } from './line-index.ts';
 
@@ -57,7 +58,9 @@ export class LogFile {
   async append(chunk: Buffer, at: number): Promise<void> {
     const { records, newlines } = indexChunk(chunk, { offset: this.size, newlines: this.newlines, at });
     try {
+      crashPoint('log');
       await writeAll(this.log, chunk, this.size);
+      crashPoint('log-written');
       await writeAll(this.index, records, this.records * RECORD);
     } catch (error) {
       await this.log.truncate(this.size);
