@@ -231,6 +231,7 @@ test('a token is offered within what one may, and one name is one token', async 
   };
   const dialog = page.getByRole('dialog', { name: 'New token' });
   await page.getByRole('button', { name: 'New token' }).click();
+  await dialog.waitFor();
   expect(await dialog.getByLabel('It may').getByRole('option').allInnerTexts()).toEqual([
     'Viewer: sees everything',
     'Developer: also builds, rebuilds and cancels',

@@ -1,4 +1,4 @@
-import { io, type Socket } from 'socket.io-client';
+import type { Socket } from 'socket.io-client';
 
 /** How the page hears of changes: shown when it is not `live`. */
 export type LiveState = 'live' | 'connecting' | 'reconnecting';
@@ -15,12 +15,16 @@ interface LogWatch {
   on: LogListener;
 }
 
+/** Before what socket.io does not try again by itself is tried again. */
+const AGAIN_MS = 2000;
+
 /**
  * The one socket of the page. Announcements are hints: whoever hears one fetches over HTTP. After each reconnect every topic
  * is watched again and told to look, so that nothing that happened meanwhile is missed; a log goes on from its own offset.
  */
 export class LiveClient {
   #state = $state<LiveState>('connecting');
+  #isOpen = false;
   #socket: Socket | null = null;
   readonly #topics = new Map<string, Set<() => void>>();
   readonly #logs = new Map<string, LogWatch>();
@@ -29,8 +33,24 @@ export class LiveClient {
     return this.#state;
   }
 
+  /** Connects, again and again until `close`. What it takes for that comes only now: no page's first sight waits for it. */
   open(): void {
-    if (this.#socket) return;
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    void this.#bring();
+  }
+
+  async #bring(): Promise<void> {
+    try {
+      const { io } = await import('socket.io-client');
+      if (this.#isOpen && !this.#socket) this.#connect(io);
+    } catch {
+      this.#state = 'reconnecting';
+      setTimeout(() => this.#isOpen && void this.#bring(), AGAIN_MS);
+    }
+  }
+
+  #connect(io: typeof import('socket.io-client').io): void {
     const socket = io({ transports: ['websocket'], reconnectionDelay: 250, reconnectionDelayMax: 5000 });
     this.#socket = socket;
     socket.on('connect', () => {
@@ -47,7 +67,7 @@ export class LiveClient {
     socket.on('connect_error', () => {
       if (this.#state === 'live') this.#state = 'reconnecting';
       // Refused, not unreachable: socket.io does not try again by itself.
-      if (!socket.active) setTimeout(() => this.#socket === socket && socket.connect(), 2000);
+      if (!socket.active) setTimeout(() => this.#socket === socket && socket.connect(), AGAIN_MS);
     });
     socket.on('changed', ({ topic }: { topic: string }) => {
       for (const listener of this.#topics.get(topic) ?? []) listener();
@@ -59,6 +79,7 @@ export class LiveClient {
   }
 
   close(): void {
+    this.#isOpen = false;
     this.#socket?.close();
     this.#socket = null;
     this.#state = 'connecting';
