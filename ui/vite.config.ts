@@ -2,14 +2,36 @@ import adapter from '@sveltejs/adapter-static';
 import { sveltekit } from '@sveltejs/kit/vite';
 import { defineConfig, type Plugin } from 'vite';
 import about from './package.json' with { type: 'json' };
+import { routePreloads } from './src/route-preloads.ts';
 
 /** Where `npm run dev` finds a running server. */
 const server = process.env['REPRISE_SERVER'] ?? 'http://127.0.0.1:4000';
+
+/** What every page needs, as one file: a browser that has nothing yet asks for few. The router's two entries must stay apart. */
+const FIRST = {
+  name: 'first',
+  test: new RegExp(
+    [
+      '/node_modules/(svelte|esm-env|clsx|devalue|@sveltejs/kit|@lucide/svelte)/(?!src/runtime/client/(client-)?entry)',
+      '/ui/src/lib/([^/]+$|styles/|shell/(?!Drawer|HelpDialog|Palette)|components/(?!DialogBox|MenuWhole))',
+      '/ui/src/routes/\\+(layout|error)\\.',
+      'vite/preload-helper',
+    ].join('|'),
+  ),
+  priority: 1,
+};
+
+/** What opens over a page, in one file as well: it comes when the first of it is wanted. */
+const LAYERS = {
+  name: 'layers',
+  test: /\/node_modules\/(bits-ui|@floating-ui|svelte-toolbelt|runed|tabbable)\/|\/ui\/src\/lib\/(shell\/(Drawer|HelpDialog|Palette)|components\/(DialogBox|MenuWhole))\./,
+};
 
 /** One page for every address: the server answers `index.html`, the routes folder decides what it shows. */
 export default defineConfig({
   plugins: [
     stylesByDirective(),
+    routePreloads(),
     sveltekit({
       adapter: adapter({ pages: 'dist', assets: 'dist', fallback: 'index.html', precompress: true }),
       compilerOptions: { runes: true },
@@ -21,6 +43,9 @@ export default defineConfig({
     proxy: { '/api': server, '/badges': server, '/socket.io': { target: server, ws: true } },
   },
   build: { reportCompressedSize: false },
+  environments: {
+    client: { build: { rolldownOptions: { output: { codeSplitting: { groups: [FIRST, LAYERS] } } } } },
+  },
 });
 
 /**

@@ -18,6 +18,7 @@ const FILES = /^\/(_app|icons)\//;
 export function servePage(dir: string): RequestHandler {
   const index = join(dir, 'index.html');
   if (!existsSync(index)) return refuseUnbuilt;
+  const preloads = readPreloads(dir);
   const policy = contentSecurityPolicy(readFileSync(index, 'utf8'));
   const files = sirv(dir, {
     brotli: true,
@@ -33,6 +34,8 @@ export function servePage(dir: string): RequestHandler {
   return (request, response, next) => {
     if (!isForPeople(request)) return next();
     if (!FILES.test(request.path)) {
+      const link = linkOf(preloads, request.path);
+      if (link !== '') response.setHeader('Link', link);
       request.url = '/index.html';
       response.setHeader('Content-Security-Policy', policy);
     }
@@ -56,6 +59,32 @@ function contentSecurityPolicy(html: string): string {
     "base-uri 'none'",
     "frame-ancestors 'none'",
   ].join('; ');
+}
+
+/** What goes with the documents of one route; the page's build writes it. `asks` are addresses of the API. */
+interface Preloads {
+  path: RegExp;
+  scripts: string[];
+  styles: string[];
+  asks: string[];
+}
+
+function readPreloads(dir: string): Preloads[] {
+  const written: (Omit<Preloads, 'path'> & { path: string })[] = JSON.parse(
+    readFileSync(join(dir, '_app/preloads.json'), 'utf8'),
+  );
+  return written.map(({ path, ...files }) => ({ path: new RegExp(path), ...files }));
+}
+
+/** So that the browser asks for what belongs to this page at once, not when the page's program finds that it needs it. */
+function linkOf(preloads: Preloads[], path: string): string {
+  const route = preloads.find((candidate) => candidate.path.test(path));
+  if (!route) return '';
+  return [
+    ...route.asks.map((ask) => `<${path.replace(route.path, ask)}>; rel=preload; as=fetch; crossorigin`),
+    ...route.styles.map((file) => `<${file}>; rel=preload; as=style`),
+    ...route.scripts.map((file) => `<${file}>; rel=modulepreload`),
+  ].join(', ');
 }
 
 const refuseUnbuilt: RequestHandler = (request, _response, next) => {
