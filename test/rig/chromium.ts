@@ -8,6 +8,21 @@ const ARGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // Of these lists Chromium heeds the last, so what Playwright turns off and could matter here is named again. The first three are
+  // pages of the browser's own, which it would load beside ours for every window.
+  `--disable-features=${[
+    'WebUIOmniboxPopup',
+    'WebUIOmniboxAimPopup',
+    'WebUIOmniboxFullPopup',
+    'AvoidUnnecessaryBeforeUnloadCheckSync',
+    'DestroyProfileOnBrowserClose',
+    'HttpsUpgrades',
+    'MediaRouter',
+    'NetworkTimeServiceQuerying',
+    'OptimizationHints',
+    'PaintHolding',
+    'PreconnectToSearch',
+  ]}`,
 ];
 
 /** A real Chromium of its own process. Ends with its caller: `await using browser = await openBrowser()`. */
