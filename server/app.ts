@@ -41,7 +41,7 @@ import { protocolRoutes } from './runners/protocol.routes.ts';
 import { runnerRoutes } from './runners/runner.routes.ts';
 import { secretRoutes } from './secrets/secret.routes.ts';
 import type { Services } from './services.ts';
-import { DirectoryStore } from './storage/directory.ts';
+import { openStorage, type Storage } from './storage/open.ts';
 import { Vault } from './vault.ts';
 import { VERSION } from './version.ts';
 import { deliveryRoutes } from './webhooks/delivery.routes.ts';
@@ -63,10 +63,11 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   const lock = undo.adopt(lockDirectory(config.dataDir), ({ release }) => release());
   const { db, reader, close: closeDatabase } = await openDatabase(join(config.dataDir, 'reprise.db'));
   undo.defer(closeDatabase);
+  const storage = undo.use(await openStorage(config.storage, config.dataDir));
 
   const authenticate = makeAuthenticate(config, db, () => services.now());
   const listening = { address: '' };
-  const services = buildServices({ config, log, db, reader, authenticate, listening });
+  const services = buildServices({ config, log, db, reader, storage, authenticate, listening });
   undo.defer(() => services.logs.close());
   const state = { ready: false };
   const routes = allRoutes(services, state);
@@ -104,11 +105,12 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
 
 function buildServices(
   o: Pick<Services, 'config' | 'log' | 'db' | 'reader'> & {
+    storage: Storage;
     authenticate: Authenticate;
     listening: { address: string };
   },
 ): Services {
-  const { config, log, db, reader, authenticate, listening } = o;
+  const { config, log, db, reader, storage, authenticate, listening } = o;
   const below = (name: string) => {
     const dir = join(config.dataDir, name);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -123,7 +125,7 @@ function buildServices(
     vault,
     mirrors: new Mirrors({ dir: below('mirrors'), protocols: [...config.gitProtocols], vault, log }),
     logs: new LogStore({ dir: below('logs') }),
-    blobs: new BlobStore(new DirectoryStore({ dir: below('blobs') })),
+    blobs: new BlobStore(storage.blobs),
     now: Date.now,
     publicUrl: () => config.url ?? listening.address,
   } as Services;

@@ -3,6 +3,7 @@ import { nearest } from '@reprise/pipelines/nearest.ts';
 import { PROTOCOL_TIMES, type ProtocolTimes, scaleTimes } from '@reprise/runner/protocol.ts';
 import { levels } from 'pino';
 import { Secret } from './secret.ts';
+import { parseStorageUrl, type S3Settings } from './storage/storage-url.ts';
 
 /** The server's settings, read once from the environment. Durations are milliseconds, sizes bytes. */
 export interface ServerConfig {
@@ -11,6 +12,8 @@ export interface ServerConfig {
   /** The public address, or null: where the server listens. */
   url: string | null;
   dataDir: string;
+  /** S3-compatible storage for artifacts and finished logs (`STORAGE_URL`); null: directories below the data. */
+  storage: S3Settings | null;
   adminToken: Secret | null;
   /** null: the key file beside the data. */
   secretKey: Secret | null;
@@ -56,7 +59,7 @@ const GIT_PROTOCOLS = ['https', 'http', 'ssh', 'file'];
 const GIB = 1024 ** 3;
 
 /** Engines that this version does not have: starting on the embedded ones instead would surprise, so it is refused. */
-const OTHER_ENGINES = ['DATABASE_URL', 'REDIS_URL', 'STORAGE_URL'];
+const OTHER_ENGINES = ['DATABASE_URL', 'REDIS_URL'];
 
 /** Settings of capabilities that this version does not have yet: said so at start-up, and not read. */
 const RESERVED = ['REPRISE_RUNNER_REGISTRATION'];
@@ -125,6 +128,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     port: whole('REPRISE_PORT', 4000, 0, 65_535),
     url: publicAddress(text('REPRISE_URL'), problems),
     dataDir: resolve(text('REPRISE_DATA_DIR') ?? './data'),
+    storage: parseStorageUrl(text('STORAGE_URL'), env, problems),
     adminToken: secret('REPRISE_ADMIN_TOKEN', 32),
     secretKey: secret('REPRISE_SECRET_KEY', 32),
     githubWebhookSecret: secret('REPRISE_GITHUB_WEBHOOK_SECRET', 16),

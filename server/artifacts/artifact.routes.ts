@@ -40,13 +40,20 @@ export function artifactRoutes(services: Services): Route[] {
       summary: 'An artifact: a gzipped tarball, verified against its sha256 before the first byte.',
       params: named,
       async handle(call) {
-        const { sha256, file_name: fileName, size } = await findArtifact(reader, call.params);
+        const { sha256, file_name, size } = await findArtifact(reader, call.params);
+        const fileName = file_name.replace(/[^\w.+-]/g, '_');
+        const file = { fileName, type: 'application/gzip' };
+        const link = call.request.method === 'GET' ? await blobs.link(sha256, file) : null;
+        if (link !== null) {
+          call.response.redirect(307, link);
+          return STREAMED;
+        }
         return sendBytes(call, {
           size,
           etag: `"${sha256}"`,
           headers: {
-            'Content-Type': 'application/gzip',
-            'Content-Disposition': `attachment; filename="${fileName.replace(/[^\w.+-]/g, '_')}"`,
+            'Content-Type': file.type,
+            'Content-Disposition': `attachment; filename="${fileName}"`,
             'Repr-Digest': `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`,
             'Cache-Control': 'private, no-cache',
           },

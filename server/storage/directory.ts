@@ -4,7 +4,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Refusal } from '../http/refusal.ts';
-import type { ObjectStore, StoredObject } from './objects.ts';
+import { assertKey, type ObjectStore, type StoredObject } from './objects.ts';
 
 /** Bytes read or sent at once. */
 const PIECE = 256 * 1024;
@@ -55,6 +55,10 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
+  async link(): Promise<null> {
+    return null;
+  }
+
   async close(): Promise<void> {}
 
   /** Into its place, durably: the file's bytes are synced already, now its name. */
@@ -68,8 +72,7 @@ export class DirectoryStore implements ObjectStore {
   }
 
   #path(key: string): string {
-    if (!/^[0-9a-z]{2}\/[0-9a-z]+(\.[a-z]+)*$/.test(key))
-      throw new Error(`"${key}" is not the key of an object.`);
+    assertKey(key);
     return join(this.#dir, key);
   }
 }

@@ -20,7 +20,18 @@ export interface ObjectStore {
   /** Keys of all objects, in any order. */
   keys(): AsyncIterable<string>;
 
+  /** An address that gives the object to whoever has it; null where people are not sent elsewhere. */
+  link(key: string, o: LinkOptions): Promise<string | null>;
+
   close(): Promise<void>;
+}
+
+export interface LinkOptions {
+  fileName: string;
+  /** Its media type. */
+  type: string;
+  /** How long the address is good. */
+  seconds: number;
 }
 
 /** One object as it was when it was opened: whoever replaces it meanwhile does not change what is read. */
@@ -37,4 +48,10 @@ export interface StoredObject {
   /** Moves bytes found to be damaged out of the way, where the place allows it; they may be replaced in any case. */
   setAside(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Throws unless a key has the form that every place takes: two characters as folder, then a plain name. */
+export function assertKey(key: string): void {
+  if (!/^[0-9a-z]{2}\/[0-9a-z]+(\.[a-z]+)*$/.test(key))
+    throw new Error(`"${key}" is not the key of an object.`);
 }

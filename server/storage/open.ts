@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { DirectoryStore } from './directory.ts';
+import type { ObjectStore } from './objects.ts';
+import type { S3Settings } from './storage-url.ts';
+
+/** Where an installation keeps what its builds made and said. */
+export interface Storage extends AsyncDisposable {
+  blobs: ObjectStore;
+  logs: ObjectStore;
+}
+
+/**
+ * Opens the storage: S3-compatible where it is set, else directories below the data. The library for S3 is loaded only
+ * then: it costs 20 MB of memory and a quarter of a second, which an installation on one machine does not pay.
+ */
+export async function openStorage(settings: S3Settings | null, dataDir: string): Promise<Storage> {
+  const { blobs, logs, end } = settings ? await openS3(settings) : openDirectories(dataDir);
+  return {
+    blobs,
+    logs,
+    async [Symbol.asyncDispose]() {
+      await blobs.close();
+      await logs.close();
+      end();
+    },
+  };
+}
+
+async function openS3(settings: S3Settings) {
+  const { connectS3, S3Store } = await import('./s3.ts');
+  const client = await connectS3(settings);
+  return {
+    blobs: new S3Store(client, settings, 'blobs'),
+    logs: new S3Store(client, settings, 'logs'),
+    end: () => client.destroy(),
+  };
+}
+
+function openDirectories(dataDir: string) {
+  const below = (name: string) => new DirectoryStore({ dir: join(dataDir, name) });
+  return { blobs: below('blobs'), logs: below('logs'), end: () => {} };
+}
