@@ -1,5 +1,3 @@
-import type { FileHandle } from 'node:fs/promises';
-
 /**
  * The side index of a log: where lines are and when they came, in records of 24 bytes, each three little-endian doubles:
  *
@@ -40,12 +38,15 @@ export function countNewlines(bytes: Buffer): number {
   return count;
 }
 
+/** An index's bytes, wherever they are: fills `into` from `start` on, and says how many bytes there were. */
+type ReadInto = (into: Buffer, start: number) => Promise<number>;
+
 /** Reads records `from` to before `to`. */
-export async function readRecords(index: FileHandle, from: number, to: number): Promise<IndexRecord[]> {
+export async function readRecords(read: ReadInto, from: number, to: number): Promise<IndexRecord[]> {
   const bytes = Buffer.allocUnsafe((to - from) * RECORD);
-  const { bytesRead } = await index.read(bytes, 0, bytes.length, from * RECORD);
+  const length = await read(bytes, from * RECORD);
   const records: IndexRecord[] = [];
-  for (let at = 0; at + RECORD <= bytesRead; at += RECORD) {
+  for (let at = 0; at + RECORD <= length; at += RECORD) {
     records.push({
       offset: bytes.readDoubleLE(at),
       newlines: bytes.readDoubleLE(at + 8),
@@ -55,19 +56,19 @@ export async function readRecords(index: FileHandle, from: number, to: number): 
   return records;
 }
 
-/** Number of the last of `count` records whose `field` is at most `most`; -1 where there is none. */
-export async function lastAtMost(
-  index: FileHandle,
-  count: number,
-  { field, most }: { field: 'offset' | 'newlines'; most: number },
-): Promise<number> {
+/** The last of an index's `total` records whose `field` is at most `most`, and up to `count - 1` that follow it. */
+export async function findRecords(
+  read: ReadInto,
+  total: number,
+  { field, most, count }: { field: 'offset' | 'newlines'; most: number; count: number },
+): Promise<IndexRecord[]> {
   let low = -1;
-  let high = count;
+  let high = total;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
-    const [record] = await readRecords(index, middle, middle + 1);
+    const [record] = await readRecords(read, middle, middle + 1);
     if (record && record[field] <= most) low = middle;
     else high = middle;
   }
-  return low;
+  return low < 0 ? [] : readRecords(read, low, Math.min(total, low + count));
 }

@@ -1,5 +1,5 @@
-import { countNewlines, lastAtMost, readRecords, SEGMENT } from './line-index.ts';
-import type { LogFile } from './log-file.ts';
+import { countNewlines, type IndexRecord, SEGMENT } from './line-index.ts';
+import type { LogContent } from './log-content.ts';
 
 /** A line of a log; `offset` is that of its first byte, `length` its bytes without the newline. */
 export interface LogLine {
@@ -30,8 +30,8 @@ export const LINE_CUT = 16 * 1024;
 /** An answer holds at most this much text; the next one continues. */
 const ANSWER_BYTES = 4 * 1024 * 1024;
 
-export async function readLines(file: LogFile, { from, count }: LineQuery): Promise<Lines> {
-  const view = viewOf(file);
+export async function readLines(log: LogContent, { from, count }: LineQuery): Promise<Lines> {
+  const view = viewOf(log);
   const first = from < 0 ? Math.max(1, view.total + 1 + from) : Math.max(1, from);
   const last = Math.min(view.total, first + count - 1);
   const lines: LogLine[] = [];
@@ -46,11 +46,10 @@ export async function readLines(file: LogFile, { from, count }: LineQuery): Prom
   return { lines, total: view.total };
 }
 
-export async function lineAt(file: LogFile, offset: number): Promise<number> {
-  const view = viewOf(file);
+export async function lineAt(log: LogContent, offset: number): Promise<number> {
+  const view = viewOf(log);
   const place = Math.min(offset, view.size);
-  const at = await lastAtMost(file.index, view.records, { field: 'offset', most: place });
-  const [record] = at < 0 ? [] : await readRecords(file.index, at, at + 1);
+  const [record] = await log.records('offset', place, 1);
   const start = record?.offset ?? 0;
   const before = (record?.newlines ?? 0) + (await countBetween(view, start, place));
   return Math.max(1, Math.min(view.total, before + 1));
@@ -58,9 +57,8 @@ export async function lineAt(file: LogFile, offset: number): Promise<number> {
 
 /** What is true of a log at one moment, while it grows on. */
 interface View {
-  file: LogFile;
+  log: LogContent;
   size: number;
-  records: number;
   newlines: number;
   total: number;
   /** The window of the log read last. */
@@ -68,18 +66,17 @@ interface View {
   times(offset: number): Promise<number>;
 }
 
-function viewOf(file: LogFile): View {
-  const { size, records, newlines, lines: total } = file;
+function viewOf(log: LogContent): View {
+  const { size, newlines, lines: total } = log;
   const window = { start: 0, bytes: Buffer.alloc(0) };
-  return { file, size, records, newlines, total, window, times: timesOf(file, records) };
+  return { log, size, newlines, total, window, times: timesOf(log) };
 }
 
 /** Where line `number` begins; for one past the last, where the log ends. */
 async function offsetOfLine(view: View, number: number): Promise<number> {
   if (number <= 1) return 0;
-  const { file, records, size } = view;
-  const at = await lastAtMost(file.index, records, { field: 'newlines', most: number - 2 });
-  const [record] = await readRecords(file.index, at, at + 1);
+  const { log, size } = view;
+  const [record] = await log.records('newlines', number - 2, 1);
   if (!record) return size;
   let missing = number - 1 - record.newlines;
   for (let start = record.offset; start < size; ) {
@@ -107,14 +104,14 @@ async function readLine(view: View, number: number, offset: number) {
 
 /** Bytes from `start` on: at least `LINE_CUT` of them unless the log ends; none only at its end. */
 async function readWindow(view: View, start: number): Promise<Buffer> {
-  const { window, size, file } = view;
+  const { window, size, log } = view;
   const held = start - window.start;
   const left = window.bytes.length - held;
   if (held >= 0 && (left > LINE_CUT || (left > 0 && window.start + window.bytes.length >= size)))
     return window.bytes.subarray(held);
   const bytes = Buffer.allocUnsafe(Math.min(SEGMENT, Math.max(0, size - start)));
-  const { bytesRead } = await file.log.read(bytes, 0, bytes.length, start);
-  view.window = { start, bytes: bytes.subarray(0, bytesRead) };
+  const read = bytes.length === 0 ? 0 : await log.readInto(bytes, start);
+  view.window = { start, bytes: bytes.subarray(0, read) };
   return view.window.bytes;
 }
 
@@ -130,9 +127,9 @@ async function countBetween(view: View, start: number, end: number): Promise<num
 }
 
 /** Looks up when bytes arrived; cheap for one place after the other. */
-function timesOf(file: LogFile, records: number): (offset: number) => Promise<number> {
+function timesOf(log: LogContent): (offset: number) => Promise<number> {
   const PAGE = 512;
-  let page: Awaited<ReturnType<typeof readRecords>> = [];
+  let page: IndexRecord[] = [];
   let number = 0;
   return async (offset) => {
     const covers = (index: number) => {
@@ -142,8 +139,7 @@ function timesOf(file: LogFile, records: number): (offset: number) => Promise<nu
     };
     while (number + 1 < page.length && (page[number + 1]?.offset ?? 0) <= offset) number += 1;
     if (!covers(number)) {
-      const at = await lastAtMost(file.index, records, { field: 'offset', most: offset });
-      page = await readRecords(file.index, Math.max(0, at), Math.min(records, Math.max(0, at) + PAGE));
+      page = await log.records('offset', offset, PAGE);
       number = 0;
     }
     return page[number]?.at ?? 0;

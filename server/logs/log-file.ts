@@ -4,22 +4,23 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crashPoint } from '../crash-point.ts';
 import { Refusal } from '../http/refusal.ts';
-import { indexChunk, RECORD, readRecords, SEGMENT } from './line-index.ts';
+import { findRecords, type IndexRecord, indexChunk, RECORD, readRecords, SEGMENT } from './line-index.ts';
+import type { LogContent } from './log-content.ts';
 
 /** Bytes read at once where a log has to be read again: to hash it, or to index what its index lacks. */
 const READ = 1024 * 1024;
 
 /**
- * One attempt's log and its index, open for appending. Not for use by two at once: `LogStore` serialises. What is true of
+ * One attempt's log and its index, open for appending. Not for use by two at once: `DirectoryLogs` serialises. What is true of
  * the log is in memory (`size`, `newlines`, the running digest), so an append reads nothing.
  */
-export class LogFile {
+export class LogFile implements LogContent {
   readonly log: FileHandle;
   readonly index: FileHandle;
   size = 0;
   newlines = 0;
   /** Records in the index. */
-  records = 0;
+  #count = 0;
   endsInNewline = true;
   /** Of bytes 0 to `size`; null after a restart, until somebody asks. */
   #hash: Hash | null = createHash('sha256');
@@ -61,17 +62,26 @@ export class LogFile {
       crashPoint('log');
       await writeAll(this.log, chunk, this.size);
       crashPoint('log-written');
-      await writeAll(this.index, records, this.records * RECORD);
+      await writeAll(this.index, records, this.#count * RECORD);
     } catch (error) {
       await this.log.truncate(this.size);
-      await this.index.truncate(this.records * RECORD);
+      await this.index.truncate(this.#count * RECORD);
       throw diskFull(error) ?? error;
     }
     this.#hash?.update(chunk);
     this.size += chunk.length;
     this.newlines += newlines;
-    this.records += records.length / RECORD;
+    this.#count += records.length / RECORD;
     this.endsInNewline = chunk.at(-1) === 10;
+  }
+
+  async readInto(into: Buffer, start: number): Promise<number> {
+    const length = Math.max(0, Math.min(into.length, this.size - start));
+    return length === 0 ? 0 : (await this.log.read(into, 0, length, start)).bytesRead;
+  }
+
+  async records(field: 'offset' | 'newlines', most: number, count: number): Promise<IndexRecord[]> {
+    return findRecords(this.#readIndex, this.#count, { field, most, count });
   }
 
   /** Makes what was appended durable. */
@@ -94,7 +104,7 @@ export class LogFile {
     await this.log.truncate(0);
     this.size = 0;
     this.newlines = 0;
-    this.records = 0;
+    this.#count = 0;
     this.endsInNewline = true;
     this.#hash = createHash('sha256');
   }
@@ -102,6 +112,9 @@ export class LogFile {
   async close(): Promise<void> {
     await Promise.all([this.log.close(), this.index.close()]);
   }
+
+  readonly #readIndex = async (into: Buffer, start: number): Promise<number> =>
+    (await this.index.read(into, 0, into.length, start)).bytesRead;
 
   async #load(size: number, changedAt: number): Promise<void> {
     const last = await this.#lastRecord(size);
@@ -116,14 +129,14 @@ export class LogFile {
     const indexSize = (await this.index.stat()).size;
     let count = Math.floor(indexSize / RECORD);
     for (; count > 0; count -= 1) {
-      const [record] = await readRecords(this.index, count - 1, count);
+      const [record] = await readRecords(this.#readIndex, count - 1, count);
       if (record && record.offset < size) {
-        this.records = count;
+        this.#count = count;
         if (count * RECORD !== indexSize) await this.index.truncate(count * RECORD);
         return { offset: record.offset, newlines: record.newlines, indexed: SEGMENT };
       }
     }
-    this.records = 0;
+    this.#count = 0;
     if (indexSize > 0) await this.index.truncate(0);
     return { offset: 0, newlines: 0, indexed: 0 };
   }
@@ -140,8 +153,8 @@ export class LogFile {
         const segment = bytes.subarray(from, from + SEGMENT);
         const { records, newlines } = indexChunk(segment, { offset, newlines: this.newlines, at });
         if (offset >= covered) {
-          await writeAll(this.index, records, this.records * RECORD);
-          this.records += 1;
+          await writeAll(this.index, records, this.#count * RECORD);
+          this.#count += 1;
           covered = offset + SEGMENT;
         }
         this.newlines += newlines;

@@ -1,5 +1,5 @@
 import { countNewlines } from './line-index.ts';
-import type { LogFile } from './log-file.ts';
+import type { LogContent } from './log-content.ts';
 
 /** A line that holds what was searched; `offset` is that of the line's first byte. */
 export interface LogMatch {
@@ -21,19 +21,19 @@ const AROUND = 200;
  * with its longest line.
  */
 export async function searchLog(
-  file: LogFile,
+  log: LogContent,
   { text, limit, signal }: { text: string; limit: number; signal?: AbortSignal },
 ): Promise<LogMatch[]> {
   const wanted = text.toLowerCase();
   if (wanted === '') return [];
   const scan = new Scan(wanted, limit);
-  const { size } = file;
+  const { size } = log;
   let held: Buffer = Buffer.alloc(0);
   for (let at = 0; at < size && !scan.isFull; ) {
     signal?.throwIfAborted();
     const buffer = Buffer.allocUnsafe(held.length + Math.min(WINDOW, size - at));
     held.copy(buffer);
-    const { bytesRead } = await file.log.read(buffer, held.length, buffer.length - held.length, at);
+    const bytesRead = await log.readInto(buffer.subarray(held.length), at);
     if (bytesRead === 0) break;
     at += bytesRead;
     const bytes = buffer.subarray(0, held.length + bytesRead);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { LogStore } from '@reprise/server/logs/log.store.ts';
+import { DirectoryLogs } from '@reprise/server/logs/directory-logs.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { tempDir } from '../../rig/temp.ts';
@@ -113,7 +113,7 @@ test('whatever was appended, lines, places and matches are those of the whole te
   await fc.assert(
     fc.asyncProperty(pieces, fc.nat(), async (parts, seed) => {
       using dir = tempDir();
-      await using store = new LogStore({ dir: dir.path });
+      await using store = new DirectoryLogs({ dir: dir.path });
       const arrivals: { offset: number; at: number }[] = [];
       let size = 0;
       for (const [at, part] of parts.entries()) {
@@ -157,9 +157,9 @@ function modelOf(text: string, arrivals: { offset: number; at: number }[]) {
   });
 }
 
-async function logOf(bytes: Buffer): Promise<{ store: LogStore } & AsyncDisposable> {
+async function logOf(bytes: Buffer): Promise<{ store: DirectoryLogs } & AsyncDisposable> {
   const dir = tempDir();
-  const store = new LogStore({ dir: dir.path });
+  const store = new DirectoryLogs({ dir: dir.path });
   await store.append(ATTEMPT, 0, bytes, 1);
   return {
     store,

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { Refusal } from '@reprise/server/http/refusal.ts';
-import { LogStore } from '@reprise/server/logs/log.store.ts';
+import { DirectoryLogs } from '@reprise/server/logs/directory-logs.ts';
 import { describe, expect, test } from 'vitest';
 import { smallDisk } from '../../rig/small-disk.ts';
 import { tempDir } from '../../rig/temp.ts';
@@ -48,10 +48,10 @@ describe('appending', () => {
   test('a server that starts again appends where the last one stopped', async () => {
     using dir = tempDir();
     {
-      await using store = new LogStore({ dir: dir.path });
+      await using store = new DirectoryLogs({ dir: dir.path });
       await store.append(ATTEMPT, 0, Buffer.from('before\n'), 1);
     }
-    await using store = new LogStore({ dir: dir.path });
+    await using store = new DirectoryLogs({ dir: dir.path });
     expect(await store.append(ATTEMPT, 7, Buffer.from('after\n'), 2)).toEqual({ size: 13 });
     expect(await store.seal(ATTEMPT)).toEqual({ size: 13, sha256: sha256('before\nafter\n') });
     expect((await store.lines(ATTEMPT, { from: 1, count: 9 })).lines).toMatchObject([
@@ -114,7 +114,7 @@ describe('sealing', () => {
 
   test('a removed log is gone', async () => {
     using dir = tempDir();
-    await using store = new LogStore({ dir: dir.path });
+    await using store = new DirectoryLogs({ dir: dir.path });
     await store.append(ATTEMPT, 0, Buffer.from('x'), 1);
     await store.remove(ATTEMPT);
     expect(await store.size(ATTEMPT)).toBe(0);
@@ -231,13 +231,13 @@ describe('an index that is not what it should be is made good from the log', () 
   ])('%s', async (_what, damage) => {
     using dir = tempDir();
     {
-      await using store = new LogStore({ dir: dir.path });
+      await using store = new DirectoryLogs({ dir: dir.path });
       for (let at = 0; at < TEXT.length; at += 100_000)
         await store.append(ATTEMPT, at, Buffer.from(TEXT.slice(at, at + 100_000)), 1);
     }
     const log = dir.join(`1a/${ATTEMPT}.log`);
     damage(log, `${log}.lines`);
-    await using store = new LogStore({ dir: dir.path });
+    await using store = new DirectoryLogs({ dir: dir.path });
     await expectLines(store, readFileSync(log, 'utf8'));
     const size = readFileSync(log).length;
     expect(await store.append(ATTEMPT, size, Buffer.from('and on\n'), 2)).toEqual({ size: size + 7 });
@@ -251,7 +251,7 @@ describe('a full disk', () => {
   }) => {
     using disk = smallDisk(2 * 1024 * 1024);
     if (!disk) return skip('mounting a small disk is not allowed here');
-    await using store = new LogStore({ dir: disk.path });
+    await using store = new DirectoryLogs({ dir: disk.path });
     const first = randomBytes(100_000);
     const second = randomBytes(500_000);
     await store.append(ATTEMPT, 0, first, 1);
@@ -273,7 +273,7 @@ describe('a full disk', () => {
   test('refuses a new log, and takes it once there is space', async ({ skip }) => {
     using disk = smallDisk(1024 * 1024);
     if (!disk) return skip('mounting a small disk is not allowed here');
-    await using store = new LogStore({ dir: disk.path });
+    await using store = new DirectoryLogs({ dir: disk.path });
     disk.fill(0);
     await expect(store.append(ATTEMPT, 0, Buffer.alloc(9000), 1)).rejects.toMatchObject({ status: 507 });
     disk.free();
@@ -282,9 +282,9 @@ describe('a full disk', () => {
 });
 
 /** A store on a directory that is gone with it. */
-function openStore(): LogStore {
+function openStore(): DirectoryLogs {
   const dir = tempDir();
-  const store = new LogStore({ dir: dir.path });
+  const store = new DirectoryLogs({ dir: dir.path });
   return Object.assign(store, {
     async [Symbol.asyncDispose]() {
       await store.close();
@@ -293,7 +293,7 @@ function openStore(): LogStore {
   });
 }
 
-async function append(store: LogStore, parts: [text: string, at: number][]): Promise<void> {
+async function append(store: DirectoryLogs, parts: [text: string, at: number][]): Promise<void> {
   let offset = 0;
   for (const [text, at] of parts) {
     const bytes = Buffer.from(text);
@@ -303,7 +303,7 @@ async function append(store: LogStore, parts: [text: string, at: number][]): Pro
 }
 
 /** The store's lines, wherever they are asked for, are those of the text. */
-async function expectLines(store: LogStore, text: string): Promise<void> {
+async function expectLines(store: DirectoryLogs, text: string): Promise<void> {
   const expected = text.split('\n');
   if (expected.at(-1) === '') expected.pop();
   const { total } = await store.lines(ATTEMPT, { from: 1, count: 0 });
@@ -323,7 +323,7 @@ async function expectLines(store: LogStore, text: string): Promise<void> {
   }
 }
 
-async function read(store: LogStore, start = 0, end = Number.MAX_SAFE_INTEGER): Promise<Buffer> {
+async function read(store: DirectoryLogs, start = 0, end = Number.MAX_SAFE_INTEGER): Promise<Buffer> {
   return Buffer.concat(await store.read(ATTEMPT, { start, end }).toArray());
 }
 
