@@ -179,6 +179,8 @@ function buildApp(services: Services, authenticate: Authenticate, routes: readon
   });
   app.use('/api', (_request, response, next) => {
     response.set('Cache-Control', 'no-store');
+    // Before anything is read for the answer, which so shows what was announced up to it.
+    response.set('Reprise-Revision', String(services.live.revision));
     next();
   });
   mount(app, routes, { authenticate, vault: services.vault, publicUrl: services.publicUrl });

@@ -73,6 +73,14 @@ export class Live {
     this.#forwardGrowth();
   }
 
+  /**
+   * The newest announcement's. Whoever reads from now on sees what was announced up to it, as announcements follow their commits:
+   * so a page that hears of an older one, or watches while this is the newest, need not ask again.
+   */
+  get revision(): number {
+    return this.#revision;
+  }
+
   /** Announces that what these topics name has changed: after the commit, never before. */
   changed(...topics: string[]): void {
     this.#revision += 1;

@@ -84,7 +84,7 @@ test('the queue says what runs where and why the rest waits, and empties by itse
   await waiting.filter({ hasText: 'later' }).getByText('Waits for test.').waitFor();
   rig.release('queue');
   await running.waitFor({ state: 'detached' });
-  expect(await waiting.count()).toBe(1);
+  await expect.poll(() => waiting.count()).toBe(1);
   await waiting.getByRole('link').press('Enter');
   await page.waitForURL(`**/projects/shop/builds/${number}?job=gpu`);
   await ada.call('POST', `/api/projects/shop/builds/${number}/cancel`, {});
@@ -211,6 +211,65 @@ test('a member of one project sees that project alone, and is offered only what 
   await page.goto('/users');
   await page.getByRole('heading', { name: 'For administrators' }).waitFor();
   await ada.call('POST', `/api/projects/shop/builds/${number}/cancel`, {});
+});
+
+test('each page asks for each thing once', async () => {
+  const { repository } = handbook;
+  const number = await rig.push(handbook, repository.commit('Once', { 'once.txt': '1' }));
+  await rig.ended('handbook', number);
+  const places = ['/', '/projects/handbook', `/projects/handbook/builds/${number}`, '/queue', '/waiting'];
+  await using who = await asSomebody(ada);
+  const { page } = who;
+  let asked: string[] = [];
+  let watches: string[] = [];
+  page.on('request', (request) => {
+    const path = request.url().slice(rig.address.length);
+    if (path.startsWith('/api/')) asked.push(path);
+  });
+  page.on('websocket', (socket) => {
+    socket.on('framesent', ({ payload }) => {
+      const [, id] = /^42(\d+)\["watch"/.exec(String(payload)) ?? [];
+      if (id) watches.push(`asked ${id}`);
+    });
+    socket.on('framereceived', ({ payload }) => {
+      const [, id] = /^43(\d+)\[/.exec(String(payload)) ?? [];
+      watches = watches.map((watch) => (watch === `asked ${id}` ? 'answered' : watch));
+    });
+  });
+  for (const place of [...places, '/servers', '/runners', '/deliveries', '/audit']) {
+    [asked, watches] = [[], []];
+    await page.goto(place);
+    await expect.poll(() => [...new Set(watches)]).toEqual(['answered']);
+    // Asked after what an answer to a watch may have led to.
+    await page.evaluate(() => new Promise(requestAnimationFrame).then(() => fetch('/healthz')));
+    expect(asked.length, place).toBeGreaterThan(1);
+    expect(asked.toSorted(), place).toEqual([...new Set(asked)].sort());
+  }
+});
+
+test('what changes between an answer and the watching of it is asked for again', async () => {
+  await using who = await asSomebody(ada);
+  const { page } = who;
+  const { promise: changed, resolve: goOn } = Promise.withResolvers<void>();
+  const { promise: held, resolve: hold } = Promise.withResolvers<void>();
+  await page.routeWebSocket('**/socket.io/**', (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage(async (message) => {
+      if (String(message).includes('"watch"')) {
+        hold();
+        await changed;
+      }
+      server.send(message);
+    });
+  });
+  await page.goto('/projects/handbook');
+  await page.locator('[data-row]').first().waitFor();
+  await held;
+  const number = await rig.push(handbook, handbook.repository.commit('Meanwhile', { 'mean.txt': '1' }));
+  await rig.ended('handbook', number);
+  expect(await page.getByText(`#${number}`).count()).toBe(0);
+  goOn();
+  await page.getByText(`#${number}`).first().waitFor();
 });
 
 /** A window in which somebody is signed in. */

@@ -12,6 +12,8 @@ export function useSession(token: string | null, signedOut: () => void): void {
 
 export interface Ask {
   signal?: AbortSignal;
+  /** Told up to which announcement the answer shows what was announced; several answers tell it several times. */
+  shows?: (revision: number) => void;
 }
 
 /** Asks for JSON. Throws `Problem` with the server's own sentence, or one about the connection. */
@@ -68,7 +70,14 @@ async function send<Answer>(method: string, path: string, body: object | undefin
   const headers: Record<string, string> = { accept: 'application/json' };
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (method !== 'GET' && csrf !== null) headers['x-csrf-token'] = csrf;
-  const response = await reach(path, { method, headers, ...o, ...(body && { body: JSON.stringify(body) }) });
+  const { shows, ...init } = o;
+  const response = await reach(path, {
+    method,
+    headers,
+    ...init,
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  shows?.(Number(response.headers.get('reprise-revision') ?? Number.NEGATIVE_INFINITY));
   if (response.ok) return (response.status === 204 ? undefined : await response.json()) as Answer;
   const problem = await readProblem(response);
   if (problem.status === 401 && csrf !== null) onSignedOut();

@@ -10,6 +10,12 @@ export interface LogListener {
   refused?(why: string): void;
 }
 
+/**
+ * What a watched topic calls, with the newest announcement's revision: whatever shows that one already need not look again. null:
+ * look in any case, the connection was away.
+ */
+export type Changed = (revision: number | null) => void;
+
 interface LogWatch {
   offset(): number;
   on: LogListener;
@@ -26,7 +32,7 @@ export class LiveClient {
   #state = $state<LiveState>('connecting');
   #isOpen = false;
   #socket: Socket | null = null;
-  readonly #topics = new Map<string, Set<() => void>>();
+  readonly #topics = new Map<string, Set<Changed>>();
   readonly #logs = new Map<string, LogWatch>();
 
   get state(): LiveState {
@@ -56,7 +62,7 @@ export class LiveClient {
     socket.on('connect', () => {
       const again = this.#state === 'reconnecting';
       this.#state = 'live';
-      for (const [topic, listeners] of this.#topics) this.#ask(topic, again ? listeners : undefined);
+      for (const [topic, listeners] of this.#topics) this.#ask(topic, listeners, again);
       for (const [topic, log] of this.#logs) this.#askLog(topic, log);
     });
     socket.on('disconnect', (reason) => {
@@ -69,8 +75,8 @@ export class LiveClient {
       // Refused, not unreachable: socket.io does not try again by itself.
       if (!socket.active) setTimeout(() => this.#socket === socket && socket.connect(), AGAIN_MS);
     });
-    socket.on('changed', ({ topic }: { topic: string }) => {
-      for (const listener of this.#topics.get(topic) ?? []) listener();
+    socket.on('changed', ({ topic, revision }: { topic: string; revision: number }) => {
+      for (const listener of this.#topics.get(topic) ?? []) listener(revision);
     });
     socket.on(
       'log',
@@ -86,12 +92,12 @@ export class LiveClient {
   }
 
   /** Calls `onChanged` when what the topic names may have changed. Returns how to stop. */
-  watch(topic: string, onChanged: () => void): () => void {
+  watch(topic: string, onChanged: Changed): () => void {
     const listeners = this.#topics.get(topic) ?? new Set();
     listeners.add(onChanged);
     if (!this.#topics.has(topic)) {
       this.#topics.set(topic, listeners);
-      if (this.#socket?.connected) this.#ask(topic, listeners);
+      if (this.#socket?.connected) this.#ask(topic, listeners, false);
     }
     return () => {
       listeners.delete(onChanged);
@@ -113,10 +119,10 @@ export class LiveClient {
     };
   }
 
-  /** Between fetching something and watching it, it may have changed: whoever watches looks once more. */
-  #ask(topic: string, listeners: Iterable<() => void> | undefined): void {
-    this.#socket?.emit('watch', { topic }, () => {
-      for (const listener of listeners ?? []) listener();
+  /** Between fetching something and watching it, it may have changed: whoever watches hears of the newest announcement. */
+  #ask(topic: string, listeners: Iterable<Changed>, again: boolean): void {
+    this.#socket?.emit('watch', { topic }, ({ revision }: { revision?: number }) => {
+      for (const listener of listeners) listener(again ? null : (revision ?? null));
     });
   }
 

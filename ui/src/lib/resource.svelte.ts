@@ -12,6 +12,9 @@ export class Resource<Answer> {
   #address: string | null = null;
   #asking: AbortController | null = null;
   #again = false;
+  /** The newest announcement heard of, and the one up to which `value` shows what was announced. */
+  #heard = Number.NEGATIVE_INFINITY;
+  #shown = Number.NEGATIVE_INFINITY;
 
   readonly #ask: (address: string, o: Ask) => Promise<Answer>;
 
@@ -29,12 +32,13 @@ export class Resource<Answer> {
         this.#asking?.abort();
         this.#asking = null;
         this.#again = false;
+        this.#shown = Number.NEGATIVE_INFINITY;
       }
       if (wanted !== null) void this.refresh();
       return () => this.#asking?.abort();
     });
     $effect(() => {
-      const stops = topics().map((topic) => live.watch(topic, () => void this.refresh()));
+      const stops = topics().map((topic) => live.watch(topic, (revision) => this.#hear(revision)));
       return () => {
         for (const stop of stops) stop();
       };
@@ -65,22 +69,45 @@ export class Resource<Answer> {
     }
     const asking = new AbortController();
     this.#asking = asking;
+    const heard = this.#heard;
+    let shows: number | null = null;
     try {
-      const value = await this.#ask(this.#address, { signal: asking.signal });
+      const value = await this.#ask(this.#address, {
+        signal: asking.signal,
+        shows: (revision) => {
+          shows = Math.min(shows ?? revision, revision);
+        },
+      });
       if (asking.signal.aborted) return;
       this.#value = value;
       this.#problem = null;
+      // What was heard of before the question is in the answer, whatever that says of itself.
+      this.#shown = Math.max(heard, shows ?? heard);
     } catch (error) {
       if (asking.signal.aborted) return;
       this.#problem = asProblem(error);
+      this.#shown = heard;
     } finally {
       if (this.#asking === asking) {
         this.#asking = null;
-        if (this.#again) {
+        if (this.#again || this.#heard > this.#shown) {
           this.#again = false;
           void this.refresh();
         }
       }
     }
+  }
+
+  /** Asks again, unless what is shown, or about to be, is at least as new. */
+  #hear(revision: number | null): void {
+    if (revision === null) {
+      // Of another server perhaps, which counts from elsewhere.
+      this.#heard = Number.NEGATIVE_INFINITY;
+      this.#shown = Number.NEGATIVE_INFINITY;
+      void this.refresh();
+      return;
+    }
+    this.#heard = Math.max(this.#heard, revision);
+    if (!this.#asking && this.#heard > this.#shown) void this.refresh();
   }
 }
