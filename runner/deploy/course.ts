@@ -1,7 +1,7 @@
 import type { Deployment, DeployPorts, Phase } from './deployment.ts';
 import { HostLog } from './host-log.ts';
-import type { ConverseOptions, Said } from './hosts/converse.ts';
 import type { Host } from './hosts/host.ts';
+import type { RunOptions, Said } from './hosts/session.ts';
 import type { Program } from './scripts/program.ts';
 import { Trouble } from './trouble.ts';
 
@@ -90,7 +90,7 @@ export class Course {
   async run(
     target: Target,
     program: Program,
-    options: Partial<Omit<ConverseOptions, 'output'>> = {},
+    options: Partial<Omit<RunOptions, 'output'>> = {},
   ): Promise<Said> {
     const timeoutMs = options.timeoutMs ?? this.deployment.limits.actMs;
     const answer = await target.host.run(program, { ...options, timeoutMs, output: target.log.output });

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Course, commandVariables, type Target } from './course.ts';
-import type { Answer } from './hosts/converse.ts';
+import type { Answer } from './hosts/session.ts';
 import { commandProgram, httpProgram } from './scripts/command.ts';
 import type { Program } from './scripts/program.ts';
 import { Trouble } from './trouble.ts';

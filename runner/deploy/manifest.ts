@@ -1,7 +1,7 @@
 import { TreeDigest } from '../artifact/manifest.ts';
 import { sortByBytes } from '../artifact/names.ts';
 import type { ManifestEntry } from '../protocol.ts';
-import type { Said } from './hosts/converse.ts';
+import type { Said } from './hosts/session.ts';
 
 /** What was measured of a release on a host: entries (a file's `size` is not measured) and the paths that are missing. */
 export interface Measured {

@@ -1,6 +1,6 @@
 import { type Course, commandVariables, releasePath, type Target } from './course.ts';
 import type { DeployArtifact } from './deployment.ts';
-import type { Said } from './hosts/converse.ts';
+import type { Said } from './hosts/session.ts';
 import { manifestText, measuredDigest, readMeasured } from './manifest.ts';
 import { commandProgram } from './scripts/command.ts';
 import { manifestProgram, measureProgram, unpackProgram } from './scripts/unpack.ts';

@@ -1,7 +1,7 @@
 import type { Course, Target } from './course.ts';
 import type { HostProbe } from './deployment.ts';
 import { lookAtHealth } from './health.ts';
-import type { Said } from './hosts/converse.ts';
+import type { Said } from './hosts/session.ts';
 import { releaseOf } from './lock-hosts.ts';
 import { compare, measuredDigest, readManifest, readMeasured } from './manifest.ts';
 import { lookProgram } from './scripts/look.ts';

@@ -1,6 +1,6 @@
 import type { Place } from '../scripts/lock.ts';
 import type { Program } from '../scripts/program.ts';
-import type { Answer, ConverseOptions } from './converse.ts';
+import type { Answer, RunOptions } from './session.ts';
 
 /** A machine that a deployment reaches: over ssh, or this one. */
 export interface Host extends AsyncDisposable {
@@ -8,7 +8,7 @@ export interface Host extends AsyncDisposable {
   readonly name: string;
   readonly place: Place;
   /** Runs a program; connects first where there is no connection (any more). Never rejects. */
-  run(program: Program, options: ConverseOptions): Promise<Answer>;
+  run(program: Program, options: RunOptions): Promise<Answer>;
   /** Ends the processes of the connection at once. */
   abandon(): void;
 }

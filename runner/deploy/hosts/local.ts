@@ -3,8 +3,8 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { SYSTEM_PATH } from '../../process.ts';
 import { LOCAL_READER, type Program } from '../scripts/program.ts';
-import { type ConverseOptions, converse, Said } from './converse.ts';
 import type { Host } from './host.ts';
+import { type RunOptions, Said, Session } from './session.ts';
 
 /**
  * This machine, with the same programs that other hosts get. They refuse to leave `localRoot`, which is made when missing; without
@@ -23,7 +23,7 @@ export function localHost(path: string, localRoot: string | null): Host {
       path: root !== null && localRoot !== null ? below(path, localRoot, root) : path,
       root: root ?? '',
     },
-    async run(program: Program, options: ConverseOptions) {
+    async run(program: Program, options: RunOptions) {
       if (root === null) {
         return { kind: 'refused', why: REFUSED, said: new Said([]) };
       }
@@ -35,7 +35,8 @@ export function localHost(path: string, localRoot: string | null): Host {
         LOGNAME: username,
         SHELL: shell ?? '/bin/sh',
       };
-      return converse(spawn('/bin/sh', ['-c', LOCAL_READER], { env, cwd: '/' }), program, options);
+      await using session = new Session(spawn('/bin/sh', ['-c', LOCAL_READER], { env, cwd: '/' }));
+      return await session.run(program, options);
     },
     abandon: () => undefined,
     [Symbol.asyncDispose]: async () => undefined,

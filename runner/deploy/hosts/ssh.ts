@@ -1,22 +1,17 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import type { HostAddress } from '@reprise/pipelines/hosts.ts';
 import { SYSTEM_PATH } from '../../process.ts';
 import type { Place } from '../scripts/lock.ts';
 import { type Program, READER } from '../scripts/program.ts';
-import { type Answer, type ConverseOptions, converse } from './converse.ts';
 import type { Host } from './host.ts';
+import { type Answer, type RunOptions, Session } from './session.ts';
 import { type SshFiles, sshArguments } from './ssh-arguments.ts';
 
-/**
- * What the connection's own session does: it says that it is there, and ends when this process does, because its input ends
- * then. So nothing is left of a deployment that is killed.
- */
-const HOLD = "exec sh -c 'echo reprise && exec cat >/dev/null'";
-
+/** The first program of a connection: it says that it is there. */
+const HELLO: Program = { values: {}, body: '' };
 /** ConnectTimeout bounds the connection, not what a host does after it. */
 const READY_MS = 30_000;
-/** How long a connection may take to end in order. */
-const LEAVE_MS = 2000;
 
 /** A host over the system's OpenSSH: one connection, which all programs share and which is made again when it was lost. */
 export class SshHost implements Host {
@@ -26,7 +21,8 @@ export class SshHost implements Host {
   readonly #jump: HostAddress | null;
   readonly #files: SshFiles;
   readonly #children = new Set<ChildProcessWithoutNullStreams>();
-  #master: ChildProcessWithoutNullStreams | null = null;
+  /** The connection's own. It ends when this process does, because its input ends then: nothing is left of a deployment that is killed. */
+  #session: Session | null = null;
 
   constructor(o: {
     name: string;
@@ -42,65 +38,51 @@ export class SshHost implements Host {
     this.#files = o.files;
   }
 
-  async run(program: Program, options: ConverseOptions): Promise<Answer> {
+  /** What has input gets a session of its own, because what a program leaves of it would be taken for the next program. */
+  async run(program: Program, options: RunOptions): Promise<Answer> {
     const problem = await this.#connect();
     if (problem !== null) return { kind: 'lost', why: problem, begun: false };
-    const said: Buffer[] = [];
+    const said = new Tail();
     const output = (bytes: Buffer) => {
       said.push(bytes);
-      if (said.length > 16) said.shift();
       return options.output(bytes);
     };
-    const answer = await converse(this.#spawn(false, READER), program, { ...options, output });
+    const answer = await this.#give(program, { ...options, output });
     if (answer.kind !== 'lost' || answer.late) return answer;
-    return { ...answer, why: explain(Buffer.concat(said).toString(), this.name) ?? answer.why };
+    return { ...answer, why: explain(said.text(), this.name) ?? answer.why };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const master = this.#master;
-    if (master === null || !isAlive(master)) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    master.once('exit', () => resolve());
-    const kill = setTimeout(() => master.kill('SIGKILL'), LEAVE_MS);
-    master.stdin.end();
-    await promise;
-    clearTimeout(kill);
+    await this.#session?.[Symbol.asyncDispose]();
   }
 
   abandon(): void {
     for (const child of this.#children) child.kill('SIGKILL');
   }
 
-  /** Null when there is a connection, else why there is none. */
-  async #connect(): Promise<string | null> {
-    if (this.#master !== null && isAlive(this.#master)) return null;
-    const master = this.#spawn(true, HOLD);
-    this.#master = master;
-    let said = '';
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    let heard = '';
-    master.stdout.setEncoding('utf8').on('data', (text: string) => {
-      heard = (heard + text).slice(-65_536);
-      if (/(?:^|\n)reprise\r?\n/.test(heard)) resolve(true);
-    });
-    master.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-65_536);
-    });
-    master.stdin.on('error', () => undefined);
-    master.once('error', (error) => {
-      said += error.message;
-      resolve(false);
-    });
-    master.once('close', () => resolve(false));
-    const late = setTimeout(() => master.kill('SIGKILL'), READY_MS);
-    const isReady = await promise;
-    clearTimeout(late);
-    if (isReady) return null;
-    return explain(said, this.name) ?? `${this.name} cannot be reached: ${lastLine(said)}`;
+  async #give(program: Program, options: RunOptions): Promise<Answer> {
+    if (options.input === undefined && this.#session !== null) return this.#session.run(program, options);
+    await using session = new Session(this.#spawn(false));
+    return await session.run(program, options);
   }
 
-  #spawn(master: boolean, command: string): ChildProcessWithoutNullStreams {
-    const words = sshArguments(this.#address, this.#files, { master, jump: this.#jump, command });
+  /** Null when there is a connection, else why there is none. */
+  async #connect(): Promise<string | null> {
+    if (this.#session?.isOpen) return null;
+    // One that was lost may have left it, and ssh would not put another in its place.
+    rmSync(this.#files.socket, { force: true });
+    const said = new Tail();
+    this.#session = new Session(this.#spawn(true));
+    const answer = await this.#session.run(HELLO, {
+      timeoutMs: READY_MS,
+      output: (bytes) => said.push(bytes),
+    });
+    if (answer.kind === 'done') return null;
+    return explain(said.text(), this.name) ?? `${this.name} cannot be reached: ${lastLine(said.text())}`;
+  }
+
+  #spawn(master: boolean): ChildProcessWithoutNullStreams {
+    const words = sshArguments(this.#address, this.#files, { master, jump: this.#jump, command: READER });
     const child = spawn('ssh', words, { env: { PATH: SYSTEM_PATH }, cwd: '/' });
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
@@ -108,8 +90,18 @@ export class SshHost implements Host {
   }
 }
 
-function isAlive(child: ChildProcessWithoutNullStreams): boolean {
-  return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+/** The end of what ssh and a program wrote, in which ssh says why it gave up. */
+class Tail {
+  readonly #pieces: Buffer[] = [];
+
+  push(bytes: Buffer): void {
+    this.#pieces.push(bytes);
+    if (this.#pieces.length > 16) this.#pieces.shift();
+  }
+
+  text(): string {
+    return Buffer.concat(this.#pieces).toString();
+  }
 }
 
 /** A sentence for what ssh says when it gives up; null when it says nothing known. */

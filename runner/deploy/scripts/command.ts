@@ -6,7 +6,8 @@ import type { Program } from './program.ts';
  * which may move), in a session of its own, with nothing on standard input. Says `code=` what it ended with. Its process is named in `.reprise/command` meanwhile.
  *
  * The line `stop` on the program's standard input ends it (TERM, and KILL ten seconds later). The end of the input does not:
- * a connection that breaks must not kill a migration in the middle.
+ * a connection that breaks must not kill a migration in the middle. Who waits for the line is gone before the program ends: what
+ * comes next is another program.
  */
 export function commandProgram(
   place: Place,
@@ -36,7 +37,7 @@ watcher=$!
 exec 4<&-
 wait "$pid"
 code=$?
-kill "$watcher" 2>/dev/null
+{ kill "$watcher"; wait "$watcher"; } 2>/dev/null
 rm -f "$note"
 say "code=$code"`,
   };

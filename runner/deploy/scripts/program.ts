@@ -12,34 +12,43 @@ export interface Program {
   body: string;
 }
 
+const READ =
+  'while IFS= read -r n; do [ "$n" = stop ] || { p=$(dd bs=1 count="$n" 2>/dev/null) && (eval "$p"); }; done';
+
 /**
- * The only command line that is ever given to a host: a reader that takes a program from standard input, by its length, and
- * leaves what follows (the artifact's bytes) to the program. Nothing is ever put into it.
+ * The only command line that is ever given to a host: a reader that takes programs from standard input, each by its length, runs
+ * one after the other in a shell of its own, and leaves what follows (the artifact's bytes) to the program. Nothing is ever put
+ * into it. A `stop` that comes when its program has just ended is for nobody.
  *
  * It is read byte by byte, because a shell that reads its script from standard input may read ahead into what follows.
  */
-export const READER = 'exec sh -c \'IFS= read -r n && p=$(dd bs=1 count="$n" 2>/dev/null) && eval "$p"\'';
+export const READER = `exec sh -c '${READ}'`;
 
 /** The same without a second shell, for a shell that is started directly. */
-export const LOCAL_READER = 'IFS= read -r n && p=$(dd bs=1 count="$n" 2>/dev/null) && eval "$p"';
+export const LOCAL_READER = READ;
 
 /**
  * The bytes for the reader. Results are written to descriptor 3, the session's own standard output, each ended by a NUL: first
  * `mark`, so that what a login shell says before is not taken for one; then `key=value`; then `end=`, without which the
- * program did not come to its end. All else that is written is the log.
+ * program did not come to its end. All else that is written is the log, which ends with a NUL and `mark` once more.
+ *
+ * It is one compound command: of a program that arrives only in part, nothing is run.
  */
 export function programBytes(program: Program, mark: string): Buffer {
   const exported = program.exported ?? {};
   const names = Object.keys(exported);
   const text = [
+    '{',
     'exec 3>&1 1>&2',
-    `printf '%s\\0' ${quote(mark)} >&3`,
+    `mark=${quote(mark)}`,
+    `printf '%s\\0' "$mark" >&3`,
     ...assignments(program.values),
     `exports() {\n${[...assignments(exported), ...names.map((name) => `export ${name}`), ':'].join('\n')}\n}`,
     `set -- ${(program.words ?? []).map(quote).join(' ')}`,
     PRELUDE,
     program.body,
-    'say end=',
+    'leave',
+    '}',
   ].join('\n');
   const bytes = Buffer.from(text);
   return Buffer.concat([Buffer.from(`${bytes.length}\n`), bytes]);
@@ -58,7 +67,8 @@ export function quote(value: string): string {
 const PRELUDE = `umask_before=$(umask)
 umask 022
 say() { printf '%s\\0' "$1" >&3; }
-fail() { say "fail=$1"; say end=; exit 1; }
+leave() { say end=; printf '\\0%s' "$mark" >&2; exit; }
+fail() { say "fail=$1"; leave; }
 inside() {
   [ -n "$root" ] || return 0
   real=$(cd -P -- "$1" && pwd -P) || fail "$1 cannot be entered."

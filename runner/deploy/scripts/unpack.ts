@@ -52,6 +52,7 @@ sum=\${sum%% *}
 [ ! -e "$path/releases/$release" ] || fail "There is a release $release already."
 rm -rf -- "$tmp"
 mkdir -- "$tmp" && tar -xzf "$archive" -C "$tmp" || fail "The artifact could not be unpacked into $path/releases; is the disk full?"
+rm -f -- "$archive"
 cd -P -- "$tmp/$top" || fail "The artifact has no folder $top."
 find . ! -name . -print | sed 's|^\\./||' > "$paths" || fail "$paths could not be written."
 printf '%s\\n' "$revision" > REVISION && printf '%s\\n' "$revisionTime" > REVISION_TIME &&
@@ -67,8 +68,10 @@ for item do
   rm -rf -- "./$name" && ln -s -- "$target" "./$name" || fail "$name could not be linked into the release."
 done
 cd / && mv -T -- "$tmp/$top" "$path/releases/$release" || fail "$path/releases/$release could not be made."
-sync -f "$path/releases/$release" 2>/dev/null || sync
-${isFinal ? `list=paths\n${MEASURE_OR_FAIL}` : ''}`,
+{ sync -f "$path/releases/$release" || sync; } >/dev/null 2>&1 3>&- &
+saved=$!
+${isFinal ? `list=paths\n${MEASURE_OR_FAIL}` : ''}
+wait "$saved" || fail "The release could not be saved to the disk."`,
   };
 }
 

@@ -1,4 +1,4 @@
-import { Said } from '@reprise/runner/deploy/hosts/converse.ts';
+import { Said } from '@reprise/runner/deploy/hosts/session.ts';
 import {
   compare,
   manifestText,

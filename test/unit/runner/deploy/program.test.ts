@@ -37,6 +37,8 @@ const HOSTILE = [
   'x'.repeat(100_000),
 ];
 
+const STOP = Buffer.from('stop\n');
+
 const SHELLS = [['/bin/sh'], ['bash'], ['bash', '--posix'], ['busybox', 'sh']].filter(([name = '']) =>
   name.startsWith('/') ? existsSync(name) : findProgram(name) !== null,
 );
@@ -79,6 +81,26 @@ describe.each(SHELLS.map((words) => [words.join(' '), words] as const))('%s', (_
     });
     expect(said).toEqual(['seen=/elsewhere', 'path=/srv/shop', 'end=']);
   });
+
+  test('programs run one after the other, whatever one of them does; a late stop is for nobody', () => {
+    const programs = ['path=/x; cd /; exit 3', 'fail no', 'say "path=$path in $PWD"'].map((body) =>
+      programBytes({ values: { root: '' }, body }, 'mark'),
+    );
+    using dir = tempDir();
+    const { stdout, stderr } = read(words, dir.path, Buffer.concat(programs.flatMap((one) => [one, STOP])));
+    const said = ['mark', 'mark', 'fail=no', 'end=', 'mark', `path= in ${dir.path}`, 'end=', ''];
+    expect([stdout, stderr]).toEqual([said.join('\0'), '\0mark\0mark']);
+  });
+
+  test('of a program that arrives in part, nothing is run', () => {
+    using dir = tempDir();
+    const whole = programBytes({ values: { root: '' }, body: 'touch ran\n:\n: after' }, 'mark');
+    for (const length of [whole.length - 1, whole.indexOf('after'), whole.indexOf('ran') + 4])
+      expect(read(words, dir.path, whole.subarray(0, length)).stdout).toBe('');
+    expect(existsSync(dir.join('ran'))).toBe(false);
+    read(words, dir.path, whole);
+    expect(existsSync(dir.join('ran'))).toBe(true);
+  });
 });
 
 test('a NUL is refused, which no shell could hold, and so is a name that is none', () => {
@@ -88,20 +110,19 @@ test('a NUL is refused, which no shell could hold, and so is a name that is none
 });
 
 function run(
-  [shell = '', ...words]: readonly string[],
+  words: readonly string[],
   cwd: string,
   { input, ...program }: Parameters<typeof programBytes>[0] & { input: string },
 ): string[] {
-  const { stdout, stderr } = spawnSync(shell, [...words, '-c', LOCAL_READER], {
-    cwd,
-    input: Buffer.concat([
-      programBytes({ ...program, values: { root: '', ...program.values } }, 'mark'),
-      Buffer.from(input),
-    ]),
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  expect(stderr.toString()).toBe('');
-  const [mark, ...said] = stdout.toString().split('\0').slice(0, -1);
+  const bytes = programBytes({ ...program, values: { root: '', ...program.values } }, 'mark');
+  const { stdout, stderr } = read(words, cwd, Buffer.concat([bytes, Buffer.from(input)]));
+  expect(stderr).toBe('\0mark');
+  const [mark, ...said] = stdout.split('\0').slice(0, -1);
   expect(mark).toBe('mark');
   return said;
+}
+
+function read([shell = '', ...words]: readonly string[], cwd: string, input: Buffer) {
+  const options = { cwd, input, maxBuffer: 64 * 1024 * 1024, encoding: 'utf8' } as const;
+  return spawnSync(shell, [...words, '-c', LOCAL_READER], options);
 }
