@@ -35,6 +35,8 @@ export interface ServerConfig {
   /** The least important message of the operator's log that is written. */
   logLevel: string;
   times: ProtocolTimes;
+  /** Where a test has this process die (`crash-point.ts`); empty: nowhere. */
+  crashAt: string;
 }
 
 /** GitHub (or a GitHub Enterprise server) as the place where people sign in. Addresses without a trailing slash. */
@@ -84,6 +86,7 @@ const KNOWN = [
   'REPRISE_LOG_LIMIT',
   'REPRISE_LOG_LEVEL',
   'REPRISE_TEST_TIME_SCALE',
+  'REPRISE_TEST_CRASH_AT',
   // Read by the embedded runner, by other runners and by the command.
   'REPRISE_SERVER',
   'REPRISE_TOKEN',
@@ -149,6 +152,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     logLimit: whole('REPRISE_LOG_LIMIT', GIB, 64 * 1024, 1024 * GIB),
     logLevel: text('REPRISE_LOG_LEVEL') ?? 'info',
     times: PROTOCOL_TIMES,
+    crashAt: text('REPRISE_TEST_CRASH_AT') ?? '',
   };
   if (!Object.hasOwn(levels.values, config.logLevel)) {
     const known = Object.keys(levels.values).join(', ');

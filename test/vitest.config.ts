@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     reporters: ['default', './reporter.ts'],
-    include: ['{unit,contract,integration,scenarios,e2e}/**/*.test.ts'],
+    include: ['{unit,contract,integration,scenarios,faults,e2e}/**/*.test.ts'],
     globalSetup: ['./rig/build-page.ts'],
     setupFiles: ['./rig/no-warnings.ts', './rig/needs.ts'],
     testTimeout: 120_000,

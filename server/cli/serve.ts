@@ -14,7 +14,7 @@ import { startEmbeddedRunner } from './embedded-runner.ts';
 export async function serve(env: NodeJS.ProcessEnv, o: { withRunner: boolean }): Promise<void> {
   const { config, problems, warnings } = parseServerConfig(env);
   if (config === null) throw new CommandFailure(['Reprise cannot start:', ...problems].join('\n  '), 2);
-  armCrashPoint(env['REPRISE_TEST_CRASH_AT'] ?? '');
+  armCrashPoint(config.crashAt);
   const log = pino({ name: 'reprise', level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
   for (const warning of warnings) log.warn(warning);
 

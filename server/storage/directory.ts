@@ -3,6 +3,7 @@ import { type BigIntStats, constants, mkdirSync, rmSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
+import { crashPoint } from '../crash-point.ts';
 import { Refusal } from '../http/refusal.ts';
 import { assertKey, type ObjectStore, type StoredObject } from './objects.ts';
 
@@ -65,7 +66,9 @@ export class DirectoryStore implements ObjectStore {
   async #publish(temporary: string, path: string): Promise<string> {
     const directory = dirname(path);
     const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+    crashPoint('blob');
     await rename(temporary, path);
+    crashPoint('blob-stored');
     await syncDirectory(directory);
     if (made) await syncDirectory(this.#dir);
     return stateOf(await stat(path, { bigint: true }));

@@ -5,7 +5,7 @@ import { beforeEach, expect } from 'vitest';
 /** Which programs the tests of a folder drive. Without them they are skipped by name; under CI they fail. */
 const NEEDS: [RegExp, string[]][] = [
   [
-    /\/(scenarios|integration\/(sandbox|runner))\//,
+    /\/(scenarios|faults|integration\/(sandbox|runner))\//,
     ['git', 'bwrap', 'slirp4netns', 'ip', 'setpriv', 'nsenter'],
   ],
   [/\/e2e\//, ['git', 'bwrap', 'slirp4netns', 'ip', 'chromium']],

@@ -47,8 +47,8 @@ export class Rig implements AsyncDisposable {
     return this.#dir.join(...parts);
   }
 
-  /** Starts the server, again on the same port and data after it was ended. */
-  async startServer(): Promise<void> {
+  /** Starts the server, again on the same port and data after it was ended; `env` holds for this start. */
+  async startServer(env: Record<string, string> = {}): Promise<void> {
     this.server = startReprise([this.#options.command ?? 'server'], {
       ...this.#commonEnv(),
       REPRISE_PORT: this.#port,
@@ -56,6 +56,7 @@ export class Rig implements AsyncDisposable {
       REPRISE_ADMIN_TOKEN: ADMIN_TOKEN,
       REPRISE_GIT_PROTOCOLS: 'file:https:http:ssh',
       ...this.#options.env,
+      ...env,
     });
     this.#servers.push(this.server);
     const line = await this.server.line(/^Reprise listening on /);

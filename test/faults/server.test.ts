@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { Random } from '../rig/random.ts';
+import { Installation } from './installation.ts';
+import { breaches } from './invariants.ts';
+import { SEED, times } from './size.ts';
+
+const POINTS = ['commit', 'committed', 'log', 'log-written', 'blob', 'blob-stored'] as const;
+
+test('a server that dies again and again between what is durable and what is not loses, doubles and mixes up nothing', async () => {
+  await using installation = await Installation.start({ runners: 2, lines: 400, rest: 0.1 });
+  const random = new Random(SEED);
+  const pushes: Promise<number>[] = [];
+  for (let crash = 0; crash < times(12, 60); crash += 1) {
+    const point = POINTS[crash % POINTS.length] ?? 'commit';
+    // A build stores few blobs, and many transactions.
+    const crashAt = `${point}:${1 + random.below(point.startsWith('blob') ? 3 : 25)}`;
+    await installation.restartServer({ wait: crash > 0, crashAt });
+    // What kills it is what it does: without work it would live.
+    for (let more = 0; more < 4; more += 1) pushes.push(installation.push({ times: 2 }));
+  }
+  await installation.restartServer({ wait: true });
+  await Promise.all(pushes);
+  const builds = await installation.settled();
+  expect(builds.filter(({ status }) => status !== 'passed')).toEqual([]);
+  await installation.stop();
+  expect(breaches(installation), `FAULTS_SEED=${SEED}`).toEqual([]);
+});
+
+test('deliveries that come in a burst, each three times, while the server is killed, are a build each', async () => {
+  await using installation = await Installation.start({ runners: 2, lines: 10 });
+  const pushes = Array.from({ length: times(60, 200) }, () => installation.push({ times: 3 }));
+  for (let kill = 0; kill < times(3, 5); kill += 1) {
+    await Promise.race([Promise.any(pushes.splice(kill * 10, 5)), Promise.all(pushes)]);
+    await installation.restartServer();
+  }
+  await Promise.all(pushes);
+  await installation.settled();
+  expect(new Set(installation.acknowledged.values()).size).toBe(times(60, 200));
+  await installation.stop();
+  expect(breaches(installation), `FAULTS_SEED=${SEED}`).toEqual([]);
+});
