@@ -29,9 +29,8 @@ import { refuseReserved } from './http/reserved.ts';
 import type { Route } from './http/route.ts';
 import { Live } from './live/live.ts';
 import { lockDirectory } from './lock.ts';
-import { DirectoryLogs } from './logs/directory-logs.ts';
 import { logRoutes } from './logs/log.routes.ts';
-import type { LogStore } from './logs/log.store.ts';
+import { openLogs } from './logs/open.ts';
 import { PAGE_DIR } from './page/build.ts';
 import { servePage } from './page/serve.ts';
 import { projectRoutes } from './projects/project.routes.ts';
@@ -118,7 +117,6 @@ function buildServices(
     return dir;
   };
   const vault = Vault.open(config.dataDir, config.secretKey);
-  const logs: LogStore = new DirectoryLogs({ dir: below('logs') });
   const services: Services = {
     config,
     log,
@@ -126,7 +124,7 @@ function buildServices(
     reader,
     vault,
     mirrors: new Mirrors({ dir: below('mirrors'), protocols: [...config.gitProtocols], vault, log }),
-    logs,
+    logs: openLogs(o, { objects: storage.logs, dir: below('logs') }),
     blobs: new BlobStore(storage.blobs),
     now: Date.now,
     publicUrl: () => config.url ?? listening.address,

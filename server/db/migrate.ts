@@ -5,6 +5,7 @@ import { accountsAndAudit } from './migrations/0002-accounts-and-audit.ts';
 import { secrets } from './migrations/0003-secrets.ts';
 import { promotions } from './migrations/0004-promotions.ts';
 import { repeatsAndReports } from './migrations/0005-repeats-and-reports.ts';
+import { runningLogs } from './migrations/0007-running-logs.ts';
 import type { Database } from './schema.ts';
 
 /** One number, one change; a released migration is never edited. */
@@ -14,6 +15,7 @@ const MIGRATIONS = {
   '0003-secrets': secrets,
   '0004-promotions': promotions,
   '0005-repeats-and-reports': repeatsAndReports,
+  '0007-running-logs': runningLogs,
 };
 
 /** Brings the database to this program's schema. Throws where it was written by a newer Reprise. */

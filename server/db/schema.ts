@@ -29,6 +29,8 @@ export interface Database {
   deployments: DeploymentTable;
   deployment_records: DeploymentRecordTable;
   host_states: HostStateTable;
+  logs: LogTable;
+  log_chunks: LogChunkTable;
 }
 
 export interface ProjectTable {
@@ -458,3 +460,29 @@ export type Approval = Selectable<ApprovalTable>;
 export type Deployment = Selectable<DeploymentTable>;
 export type HostState = Selectable<HostStateTable>;
 export type AuditRow = Selectable<AuditTable>;
+
+/** A log that several servers share (`server/logs/shared-logs.ts`); one whose server keeps it in a file has no row. */
+export interface LogTable {
+  attempt_id: string;
+  size: number;
+  newlines: number;
+  ends_in_newline: number;
+  changed_at: number;
+  /** 1: its bytes are in the storage, not in `log_chunks`. */
+  stored: number;
+  /** Of a stored one. */
+  sha256: string | null;
+  /** When a server last set out to store it; 0: none has. */
+  tried_at: number;
+}
+
+/** A piece of a running log, of 64 KiB at most: a record of its index together with the bytes that follow. */
+export interface LogChunkTable {
+  attempt_id: string;
+  /** Offset of its first byte. */
+  start: number;
+  /** Newlines before it. */
+  newlines: number;
+  at: number;
+  bytes: Buffer;
+}
