@@ -27,6 +27,8 @@ export class Rig implements AsyncDisposable {
   readonly #runners: RepriseProcess[] = [];
   readonly #options: RigOptions;
   #socket: Socket | null = null;
+  /** How many wait for something of a topic. */
+  readonly #watching = new Map<string, number>();
   #port = '0';
   server!: RepriseProcess;
   address = '';
@@ -139,40 +141,43 @@ export class Rig implements AsyncDisposable {
     return build.number;
   }
 
-  /** Resolves once the build satisfies the condition; woken by the server's live events. */
-  async until(project: string, number: number, is: (build: Build) => boolean): Promise<Build> {
-    const path = `/api/projects/${project}/builds/${number}`;
+  /** Resolves once the build satisfies the condition. */
+  until(project: string, number: number, is: (build: Build) => boolean): Promise<Build> {
+    return this.when(`build:${project}/${number}`, async () => {
+      const build = await this.api<Build>('GET', `/api/projects/${project}/builds/${number}`);
+      return is(build) ? build : null;
+    });
+  }
+
+  /**
+   * Resolves with what is found by looking, once that is not null: looks now, at each of the server's live events for the topic,
+   * and when the server is back after it was away.
+   */
+  async when<Found>(topic: string, look: () => Found | null | Promise<Found | null>): Promise<Found> {
     const socket = this.#live();
-    const topic = `build:${project}/${number}`;
-    const changed = Promise.withResolvers<Build>();
-    const look = () =>
-      void this.api<Build>('GET', path).then(
-        (build) => is(build) && changed.resolve(build),
-        () => {}, // The server may just be away; its return is an event too.
-      );
-    const onChanged = (event: { topic: string }) => event.topic === topic && look();
-    const watch = () => socket.emit('watch', { topic }, look);
+    const { promise, resolve, reject } = Promise.withResolvers<Found>();
+    const isAway = (error: Error) => error instanceof TypeError || / 503 /.test(error.message);
+    const lookNow = async () => {
+      try {
+        const found = await look();
+        if (found !== null) resolve(found);
+      } catch (error) {
+        if (!isAway(error as Error)) reject(error);
+      }
+    };
+    const onChanged = (event: { topic: string }) => void (event.topic === topic && lookNow());
+    const watch = () => socket.emit('watch', { topic }, lookNow);
+    this.#watching.set(topic, (this.#watching.get(topic) ?? 0) + 1);
     socket.on('changed', onChanged).on('connect', watch);
     if (socket.connected) watch();
     try {
-      return await changed.promise;
+      return await promise;
     } finally {
       socket.off('changed', onChanged).off('connect', watch);
-      socket.emit('unwatch', { topic });
+      const others = (this.#watching.get(topic) ?? 0) - 1;
+      this.#watching.set(topic, others);
+      if (others === 0) socket.emit('unwatch', { topic });
     }
-  }
-
-  /** Resolves at the next announcement for a topic; also when nothing comes for a moment, so that nobody waits for one that has passed. */
-  async changed(topic: string): Promise<void> {
-    const socket = this.#live();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const onChanged = (event: { topic: string }) => event.topic === topic && resolve();
-    socket.on('changed', onChanged);
-    const patience = setTimeout(resolve, 200);
-    socket.emit('watch', { topic });
-    await promise;
-    clearTimeout(patience);
-    socket.off('changed', onChanged);
   }
 
   /** Resolves once the build has ended. */

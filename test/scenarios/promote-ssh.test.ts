@@ -1,22 +1,31 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { HostRecord } from '@reprise/runner/deploy/deployment.ts';
 import type { EnvironmentAnswer, PinnedHostAnswer } from '@reprise/server/environments/environment.api.ts';
 import type { DeploymentAnswer, PromotionAnswer } from '@reprise/server/promotions/promotion.api.ts';
 import type { Secret } from '@reprise/server/secrets/secret.api.ts';
 import SQLite from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isRoot, startHosts, type TestHosts } from '../rig/deploy/hosts.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  HELD_STEPS,
+  type HeldStep,
+  held,
+  isRoot,
+  startHosts,
+  type TestHosts,
+  type TestPlace,
+} from '../rig/deploy/hosts.ts';
 import { HOSTILE_TEXTS } from '../rig/hostile-texts.ts';
 import type { RepriseProcess } from '../rig/process.ts';
 import { Rig, type RigProject } from '../rig/reprise.ts';
 
 const SHOP = '/api/projects/shop';
-const PRODUCTION = `${SHOP}/environments/production`;
 
-/** A server, a runner that builds, one that deploys, and a place on three hosts that is ready to be deployed to. */
-class Place implements AsyncDisposable {
+/** Twenty sshd sessions at once leave little for leases: a runner that is only slow must not count as lost. */
+const UNHURRIED = { REPRISE_TEST_TIME_SCALE: '10' };
+
+/** Three hosts, a server, a runner that builds and one that deploys to many environments at once. */
+class Installation implements AsyncDisposable {
   readonly rig: Rig;
   readonly hosts: TestHosts;
   project!: RigProject;
@@ -28,29 +37,45 @@ class Place implements AsyncDisposable {
     this.hosts = hosts;
   }
 
-  static async start(): Promise<Place> {
-    const place = new Place(await Rig.start(), await startHosts());
-    const { rig } = place;
-    place.project = await rig.project('shop', place.files('one'));
-    await rig.startRunner('builder');
+  static async start(): Promise<Installation> {
+    const started = new Installation(
+      await Rig.start({ env: UNHURRIED }),
+      await startHosts(3, { canHold: true }),
+    );
+    const { rig } = started;
+    started.project = await rig.project('shop', started.files('one'));
+    await rig.startRunner('builder', { env: UNHURRIED });
     const added = await rig.api<{ token: string }>('POST', '/api/runners', {
       name: 'deployer',
       labels: ['deploy'],
     });
-    place.#deployerToken = added.token;
-    place.startDeployer();
-    return place;
+    started.#deployerToken = added.token;
+    started.startDeployer();
+    return started;
   }
 
   startDeployer(): void {
-    this.#deployer = this.rig.restartRunner('deployer', this.#deployerToken);
+    const env = { ...UNHURRIED, REPRISE_CAPACITY: String(HELD_STEPS.length) };
+    this.#deployer = this.rig.restartRunner('deployer', this.#deployerToken, { env });
   }
 
   killDeployer(): Promise<void> {
     return this.#deployer.kill();
   }
 
-  files(content: string, more: object = {}): Record<string, string> {
+  /** An environment for each step at which a test may want a host to be, and `production`. */
+  files(content: string): Record<string, string> {
+    const environment = (name: string, more: object) => ({
+      path: this.hosts.place(name).path,
+      hosts: this.hosts.names,
+      ...more,
+    });
+    const careful = {
+      batch: 1,
+      prepare: [{ run: held('prepare') }],
+      restart: held('restart'),
+      health: { run: `${held('health')}; test -s dist/content`, timeout: '60s' },
+    };
     const pipeline = {
       version: 1,
       jobs: {
@@ -60,16 +85,8 @@ class Place implements AsyncDisposable {
         },
       },
       environments: {
-        production: {
-          path: this.hosts.path,
-          hosts: this.hosts.names,
-          batch: 1,
-          // Long enough for whoever is to be ended to be in the middle of it.
-          prepare: [{ run: 'sleep 0.2' }],
-          restart: 'sleep 0.2',
-          health: { run: 'sleep 0.1; test -s dist/content', timeout: '5s' },
-          ...more,
-        },
+        production: environment('production', {}),
+        ...Object.fromEntries(HELD_STEPS.map((step) => [step, environment(step, careful)])),
       },
     };
     return { content, '.reprise.yml': JSON.stringify(pipeline) };
@@ -79,27 +96,18 @@ class Place implements AsyncDisposable {
   async makeKey(): Promise<void> {
     const path = `${SHOP}/secrets/SSH_PRIVATE_KEY?environment=production`;
     const { publicKey } = await this.rig.api<Secret>('PUT', path, { generate: 'ssh-key' });
-    writeFileSync(join(this.hosts.dir, 'key.pub'), `${publicKey}\n`);
+    this.hosts.authorize(publicKey ?? '');
   }
 
   /** As an administrator confirms what a scan has found. */
-  async pin(...names: string[]): Promise<void> {
-    for (const name of names) {
+  async pin(...indexes: number[]): Promise<void> {
+    for (const { name, line } of indexes.flatMap((index) => this.hosts.hosts[index] ?? [])) {
       const path = `${SHOP}/hosts/${encodeURIComponent(name)}`;
       const scanned = await this.rig.api<PinnedHostAnswer>('POST', `${path}/scan`);
       const keys = scanned.keys.map(({ key }) => key);
-      expect(
-        keys.map(
-          (key) => `${this.hosts.hosts.find((host) => host.name === name)?.line.split(' ')[0]} ${key}`,
-        ),
-      ).toEqual([this.hosts.hosts.find((host) => host.name === name)?.line.trim()]);
+      expect(keys.map((key) => `${line.split(' ')[0]} ${key}`)).toEqual([line.trim()]);
       await this.rig.api('PUT', path, { keys });
     }
-  }
-
-  async ready(): Promise<void> {
-    await this.makeKey();
-    await this.pin(...this.hosts.names);
   }
 
   async build(commit: string, branch = 'main'): Promise<number> {
@@ -108,68 +116,8 @@ class Place implements AsyncDisposable {
     return number;
   }
 
-  async ask(build: number, reason = 'It is good.'): Promise<string> {
-    const asked = { build, environment: 'production', reason, confirmOlder: true };
-    return (await this.rig.api<PromotionAnswer>('POST', `${SHOP}/promotions`, asked)).id;
-  }
-
-  async done(id: string): Promise<PromotionAnswer> {
-    for (;;) {
-      const promotion = await this.rig
-        .api<PromotionAnswer>('GET', `${SHOP}/promotions/${id}`)
-        .catch(() => null);
-      if (promotion && promotion.state !== 'waiting' && promotion.state !== 'approved') return promotion;
-      await this.rig.changed('environments:shop');
-    }
-  }
-
-  /** What the page says, once nothing is under way any more, looks at hosts included. */
-  async settled(): Promise<EnvironmentAnswer> {
-    for (;;) {
-      if (this.#count("select count(*) n from deployments where status in ('queued', 'running')") === 0)
-        return this.rig.api<EnvironmentAnswer>('GET', PRODUCTION);
-      await this.rig.changed('environments:shop');
-    }
-  }
-
-  /** Has the hosts looked at now. */
-  async look(): Promise<EnvironmentAnswer> {
-    await this.rig.api('POST', `${PRODUCTION}/probe`);
-    return this.settled();
-  }
-
-  /** Resolves once a promotion's deployment has recorded that it is about to do this on that host. */
-  async about(promotion: string, phase: string, host: string): Promise<void> {
-    using db = this.#database();
-    const records = db.prepare(
-      `select record from deployment_records join deployments on deployments.id = deployment_id
-       where promotion_id = ? and kind <> 'probe'`,
-    );
-    for (;;) {
-      const entries = records.all(promotion).map((row) => JSON.parse((row as { record: string }).record));
-      if (entries.some((entry: HostRecord) => entry.phase === phase && entry.host === host)) return;
-      const over = this.#count(
-        "select count(*) n from promotions where id = ? and state = 'done'",
-        promotion,
-      );
-      if (over > 0) throw new Error(`It ended before ${phase} on ${host}: ${JSON.stringify(entries.at(-1))}`);
-      await pause(2);
-    }
-  }
-
-  content(host: number): string | null {
-    const release = this.hosts.live(host);
-    return release && readFileSync(this.hosts.at(host, 'releases', release, 'dist/content'), 'utf8');
-  }
-
-  /** Every host whose state is said to be known has exactly what is said; `current` is whole or absent everywhere. */
-  expectTruth({ hosts }: EnvironmentAnswer): void {
-    for (const [index, said] of hosts.entries()) {
-      const live = this.hosts.live(index);
-      if (!said.isKnown) continue;
-      expect([said.host, said.release]).toEqual([this.hosts.names[index], live]);
-      if (live !== null) expect(said).toMatchObject({ build: expect.any(Number), since: expect.any(String) });
-    }
+  at(name: string): Environment {
+    return new Environment(this, name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -177,199 +125,329 @@ class Place implements AsyncDisposable {
     await this.hosts[Symbol.asyncDispose]();
   }
 
-  #count(query: string, ...values: string[]): number {
-    using db = this.#database();
-    return (db.prepare(query).get(...values) as { n: number }).n;
-  }
-
-  #database(): SQLite.Database & Disposable {
+  /** What the server has in its database. */
+  query<Row>(text: string, ...values: string[]): Row[] {
     const db = new SQLite(this.rig.path('data/reprise.db'), { readonly: true });
-    return Object.assign(db, { [Symbol.dispose]: () => void db.close() });
+    try {
+      return db.prepare(text).all(...values) as Row[];
+    } finally {
+      db.close();
+    }
   }
 }
 
-describe.skipIf(!isRoot)('promotions over ssh (as root)', { timeout: 400_000 }, () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await Place.start();
+/** A place to deploy to, as its users and its hosts see it. */
+class Environment {
+  readonly #all: Installation;
+  readonly name: string;
+  readonly place: TestPlace;
+  readonly path: string;
+
+  constructor(all: Installation, name: string) {
+    this.#all = all;
+    this.name = name;
+    this.place = all.hosts.place(name);
+    this.path = `${SHOP}/environments/${name}`;
+  }
+
+  async ask(build: number, reason = 'It is good.'): Promise<string> {
+    const asked = { build, environment: this.name, reason, confirmOlder: true };
+    return (await this.#all.rig.api<PromotionAnswer>('POST', `${SHOP}/promotions`, asked)).id;
+  }
+
+  done(id: string): Promise<PromotionAnswer> {
+    return this.#all.rig.when('environments:shop', async () => {
+      const promotion = await this.#all.rig.api<PromotionAnswer>('GET', `${SHOP}/promotions/${id}`);
+      return ['waiting', 'approved'].includes(promotion.state) ? null : promotion;
+    });
+  }
+
+  async promote(build: number, reason?: string): Promise<PromotionAnswer> {
+    return this.done(await this.ask(build, reason));
+  }
+
+  /** Goes back to what was live before; null when there is nothing to go back from. */
+  async goBack(reason: string): Promise<PromotionAnswer | null> {
+    try {
+      const { id } = await this.#all.rig.api<PromotionAnswer>('POST', `${this.path}/rollback`, { reason });
+      return await this.done(id);
+    } catch (error) {
+      expect((error as Error).message).toContain('nothing to go back to');
+      return null;
+    }
+  }
+
+  /** What the page says, once nothing is under way any more, looks at hosts included. */
+  settled(): Promise<EnvironmentAnswer> {
+    const unfinished = `select 1 from deployments where environment = ? and status in ('queued', 'running')`;
+    return this.#all.rig.when('environments:shop', () =>
+      this.#all.query(unfinished, this.name).length > 0
+        ? null
+        : this.#all.rig.api<EnvironmentAnswer>('GET', this.path),
+    );
+  }
+
+  /** Has the hosts looked at now. */
+  async look(): Promise<EnvironmentAnswer> {
+    await this.#all.rig.api('POST', `${this.path}/probe`);
+    return this.settled();
+  }
+
+  /** Resolves once a promotion's deployment has recorded that it is about to do this on that host. */
+  async about(promotion: string, phase: string, host: number): Promise<void> {
+    const name = this.#all.hosts.names[host];
+    await this.#all.rig.when('environments:shop', () => {
+      const rows = this.#all.query<{ record: string }>(
+        `select record from deployment_records join deployments on deployments.id = deployment_id
+         where promotion_id = ? and kind <> 'probe'`,
+        promotion,
+      );
+      const entries = rows.map(({ record }): HostRecord => JSON.parse(record));
+      return entries.find((entry) => entry.phase === phase && entry.host === name) ?? null;
+    });
+  }
+
+  content(host: number): string | null {
+    const release = this.place.live(host);
+    return release && readFileSync(this.place.at(host, 'releases', release, 'dist/content'), 'utf8');
+  }
+
+  contents(): (string | null)[] {
+    return [0, 1, 2].map((host) => this.content(host));
+  }
+
+  /** Every host whose state is said to be known has exactly what is said; `current` is whole or absent everywhere. */
+  expectTruth({ hosts }: EnvironmentAnswer): void {
+    for (const [index, said] of hosts.entries()) {
+      const live = this.place.live(index);
+      if (!said.isKnown) continue;
+      expect([said.host, said.release]).toEqual([this.#all.hosts.names[index], live]);
+      if (live !== null) expect(said).toMatchObject({ build: expect.any(Number), since: expect.any(String) });
+    }
+  }
+}
+
+describe.skipIf(!isRoot)('promotions over ssh (as root)', { timeout: 200_000 }, () => {
+  let all: Installation;
+  let first: number;
+  let second: number;
+  beforeAll(async () => {
+    all = await Installation.start();
+    first = await all.build(all.project.head);
+    second = await all.build(all.project.repository.commit('Two', all.files('two')));
   });
-  afterEach(() => place[Symbol.asyncDispose]());
+  afterAll(() => all[Symbol.asyncDispose]());
 
   test('a promotion lands on three hosts, once their keys and its own are there; a changed key is refused', async () => {
-    const { rig, hosts, project } = place;
-    const first = await place.build(project.head);
-    await expect(place.ask(first)).rejects.toThrow(
+    const { rig, hosts } = all;
+    const production = all.at('production');
+    await expect(production.ask(first)).rejects.toThrow(
       /409 .*needs the secret SSH_PRIVATE_KEY.*scans and confirms/,
     );
-    await place.makeKey();
-    await place.pin(...hosts.names.slice(0, 2));
-    await expect(place.ask(first)).rejects.toThrow(
+    await all.makeKey();
+    await all.pin(0, 1);
+    await expect(production.ask(first)).rejects.toThrow(
       `Nobody has confirmed the keys of the host ${hosts.names[2]}`,
     );
     expect(await rig.api('GET', `${SHOP}/deployments`)).toMatchObject({ items: [] });
-    await place.pin(hosts.names[2] ?? '');
+    await all.pin(2);
 
-    const landed = await place.done(await place.ask(first));
+    const landed = await production.promote(first);
     expect(landed.deployment).toMatchObject({ status: 'passed', outcome: 'done' });
-    expect([0, 1, 2].map((index) => place.content(index))).toEqual(['one', 'one', 'one']);
-    const known = await place.look();
-    place.expectTruth(known);
+    expect(production.contents()).toEqual(['one', 'one', 'one']);
+    const known = await production.look();
+    production.expectTruth(known);
     expect(known.live).toMatchObject({ build: first });
     expect(known.hosts.map(({ state }) => state)).toEqual(['match', 'match', 'match']);
 
     // Somebody else answers at the second host's address now.
     await hosts.hosts[1]?.crash();
     await hosts.hosts[1]?.start();
-    const before = hosts.releases(1);
-    const second = await place.build(project.repository.commit('Two', place.files('two')));
-    const refused = await place.done(await place.ask(second));
+    const before = production.place.releases(1);
+    const refused = await production.promote(second);
     expect(refused.deployment).toMatchObject({ status: 'errored', outcome: 'unchanged' });
     expect(refused.why).toMatch(/key/i);
-    expect(hosts.releases(1)).toEqual(before);
-    expect(existsSync(hosts.at(1, '.reprise/lock'))).toBe(false);
-    expect([0, 1, 2].map((index) => place.content(index))).toEqual(['one', 'one', 'one']);
-    const told = await place.settled();
-    place.expectTruth(told);
+    expect(production.place.releases(1)).toEqual(before);
+    expect(existsSync(production.place.at(1, '.reprise/lock'))).toBe(false);
+    expect(production.contents()).toEqual(['one', 'one', 'one']);
+    const told = await production.settled();
+    production.expectTruth(told);
     expect(told.hosts.map(({ isKnown }) => isKnown)).toEqual([true, false, true]);
 
-    await place.pin(hosts.names[1] ?? '');
-    expect((await place.done(await place.ask(second))).deployment).toMatchObject({ status: 'passed' });
-    expect([0, 1, 2].map((index) => place.content(index))).toEqual(['two', 'two', 'two']);
+    await all.pin(1);
+    expect((await production.promote(second)).deployment).toMatchObject({ status: 'passed' });
+    expect(production.contents()).toEqual(['two', 'two', 'two']);
   });
 
-  test('a host that dies leaves nothing broken, and what is said of it is true', async () => {
-    const { rig, hosts, project } = place;
-    await place.ready();
-    const first = await place.build(project.head);
-    const second = await place.build(project.repository.commit('Two', place.files('two')));
-    await place.done(await place.ask(first));
-    for (const phase of ['prepare', 'switch', 'health']) {
-      const asked = await place.ask(second, `It dies at ${phase}`);
-      await place.about(asked, phase, hosts.names[1] ?? '');
-      await hosts.hosts[1]?.crash();
-      const ended = await place.done(asked);
-      expect([phase, ended.deployment?.status]).toEqual([phase, 'errored']);
-      const told = await place.settled();
-      place.expectTruth(told);
-      expect([phase, told.hosts[1]?.isKnown, told.hosts[1]?.state]).toEqual([phase, false, 'unreachable']);
-      expect([phase, place.content(0), place.content(2)]).toEqual([phase, 'one', 'one']);
+  test('ten promotions at once are carried out one after the other, and none is lost', async () => {
+    const production = all.at('production');
+    const asked = await Promise.all(
+      Array.from({ length: 10 }, (_, index) => production.ask(index % 2 === 0 ? first : second)),
+    );
+    const ended = await Promise.all(asked.map((id) => production.done(id)));
+    expect(ended.map(({ deployment }) => deployment?.status)).toEqual(Array(10).fill('passed'));
+    const spans = ended
+      .map(({ deployment }) =>
+        [deployment?.startedAt, deployment?.finishedAt].map((at) => Date.parse(at ?? '')),
+      )
+      .sort(([a = 0], [b = 0]) => a - b);
+    for (const [index, [begin = 0]] of spans.entries())
+      expect(begin).toBeGreaterThanOrEqual(spans[index - 1]?.[1] ?? 0);
+    const last = spans.at(-1)?.[1];
+    const { deployment } = ended.find((one) => Date.parse(one.deployment?.finishedAt ?? '') === last) ?? {};
+    expect([0, 1, 2].map((host) => production.place.live(host))).toEqual(Array(3).fill(deployment?.release));
+    expect(production.place.revisions(0).length).toBe(production.place.revisions(2).length);
+    production.expectTruth(await production.settled());
+  });
 
-      await hosts.hosts[1]?.start();
-      await place.pin(hosts.names[1] ?? '');
-      const seen = await place.look();
-      place.expectTruth(seen);
-      expect(seen.hosts.map(({ isKnown }) => isKnown)).toEqual([true, true, true]);
-      const back = await rig
-        .api<PromotionAnswer>('POST', `${PRODUCTION}/rollback`, { reason: 'It died' })
-        .catch((error: Error) => error);
-      // Where the host came back as it was before, there is nothing to go back from.
-      if (back instanceof Error) expect(back.message).toContain('nothing to go back to');
-      else expect((await place.done(back.id)).deployment).toMatchObject({ status: 'passed' });
-      expect([phase, ...[0, 1, 2].map((index) => place.content(index))]).toEqual([
-        phase,
-        'one',
-        'one',
-        'one',
-      ]);
-      place.expectTruth(await place.settled());
+  describe('something ends at every step at once', () => {
+    let environments: Environment[];
+    beforeAll(async () => {
+      await all.pin(0, 1, 2);
+      environments = HELD_STEPS.map((step) => all.at(step));
+      await together(async ({ name }) => {
+        const secret = `${SHOP}/secrets/SSH_PRIVATE_KEY?environment=${name}`;
+        await all.rig.api('PUT', secret, { value: all.hosts.privateKey });
+      });
+      await together(async (environment) => {
+        const { why, deployment } = await environment.promote(first);
+        expect([why, deployment?.status]).toEqual(['', 'passed']);
+      });
+    });
+
+    /** Promotes in every environment until the second host is in its step; the promotions. */
+    async function begin(reason: string): Promise<Map<string, string>> {
+      const promotions = new Map<string, string>();
+      await together(async (environment) => {
+        const step = environment.name as HeldStep;
+        environment.place.hold(1, step);
+        const id = await environment.ask(second, reason);
+        promotions.set(step, id);
+        await environment.about(id, step, 1);
+      });
+      return promotions;
     }
-  });
 
-  test.each([
-    ['runner', ['prepare', 'switch', 'restart', 'finish']],
-    ['server', ['lock', 'prepare', 'switch', 'health', 'unlock']],
-  ])('a %s killed in the middle leaves nothing broken, and what is said is true', async (who, phases) => {
-    const { rig, hosts, project } = place;
-    await place.ready();
-    const first = await place.build(project.head);
-    const second = await place.build(project.repository.commit('Two', place.files('two')));
-    await place.done(await place.ask(first));
-    for (const phase of phases) {
-      const asked = await place.ask(second, `The ${who} ends at ${phase}`);
-      await place.about(asked, phase, hosts.names[1] ?? '');
-      if (who === 'runner') {
-        await place.killDeployer();
-        place.startDeployer();
-      } else {
-        await rig.server.kill();
-        for (const index of [0, 1, 2]) expect(['one', 'two']).toContain(place.content(index));
-        await rig.startServer();
-      }
-      const ended = await place.done(asked);
-      // A server that comes back in time finds the deployment as it went on; a runner that was killed has lost it.
-      if (who === 'runner') expect([phase, ended.deployment?.status]).toEqual([phase, 'errored']);
-      else expect(['passed', 'errored']).toContain(ended.deployment?.status);
-      const told = await place.settled();
-      place.expectTruth(told);
-      expect([phase, ...told.hosts.map(({ isKnown, healthy }) => isKnown && healthy)]).toEqual([
-        phase,
-        true,
-        true,
-        true,
-      ]);
-      const wanted = told.hosts.some(({ build }) => build === second);
-      if (wanted) {
-        const back = await rig.api<PromotionAnswer>('POST', `${PRODUCTION}/rollback`, { reason: 'Lost' });
-        const { deployment } = await place.done(back.id);
-        expect([phase, deployment?.status, deployment?.why]).toEqual([phase, 'passed', '']);
-      }
-      expect([phase, ...[0, 1, 2].map((index) => place.content(index))]).toEqual([
-        phase,
-        'one',
-        'one',
-        'one',
-      ]);
-      const at = await place.look();
-      place.expectTruth(at);
-      expect([phase, ...at.hosts.map(({ build, state }) => `${build} ${state}`)]).toEqual([
-        phase,
-        ...Array(3).fill(`${first} match`),
-      ]);
-      await noneWaits(rig);
+    function letGo(): void {
+      for (const { name, place } of environments) place.letGo(1, name as HeldStep);
+    }
+
+    /** Rolled back where it is needed, all three have what they had, and the page says so. */
+    async function expectReturn(): Promise<void> {
+      await together(async (environment) => {
+        const back = await environment.goBack('It was lost');
+        expect(back?.deployment?.status ?? 'passed').toBe('passed');
+        expect(environment.contents()).toEqual(['one', 'one', 'one']);
+        const seen = await environment.look();
+        environment.expectTruth(seen);
+        expect(seen.hosts.map(({ build, state }) => `${build} ${state}`)).toEqual(
+          Array(3).fill(`${first} match`),
+        );
+      });
+      const { items } = await all.rig.api<{ items: DeploymentAnswer[] }>('GET', `${SHOP}/deployments`);
+      expect(items.filter(({ finishedAt }) => finishedAt === null)).toEqual([]);
+    }
+
+    test('a host that dies leaves nothing broken, and what is said of it is true', async () => {
+      const promotions = await begin('The host dies');
+      await all.hosts.hosts[1]?.crash();
+      letGo();
+      await together(async (environment) => {
+        const ended = await environment.done(promotions.get(environment.name) ?? '');
+        expect(ended.deployment?.status).toBe('errored');
+        const told = await environment.settled();
+        environment.expectTruth(told);
+        expect([told.hosts[1]?.isKnown, told.hosts[1]?.state]).toEqual([false, 'unreachable']);
+        // What was healthy on all stays; what was not is undone wherever it can be.
+        const others = ['finish', 'unlock'].includes(environment.name) ? 'two' : 'one';
+        expect([environment.content(0), environment.content(2)]).toEqual([others, others]);
+      });
+      await all.hosts.hosts[1]?.start();
+      await all.pin(1);
+      await together(async (environment) => {
+        const seen = await environment.look();
+        environment.expectTruth(seen);
+        expect(seen.hosts.map(({ isKnown }) => isKnown)).toEqual([true, true, true]);
+      });
+      await expectReturn();
+    });
+
+    test('a runner that is killed leaves nothing broken, and what is said is true', async () => {
+      const promotions = await begin('The runner ends');
+      await all.killDeployer();
+      letGo();
+      all.startDeployer();
+      await together(async (environment) => {
+        const ended = await environment.done(promotions.get(environment.name) ?? '');
+        expect(ended.deployment?.status).toBe('errored');
+        const told = await environment.settled();
+        environment.expectTruth(told);
+        expect(told.hosts.map(({ isKnown, healthy }) => isKnown && healthy)).toEqual([true, true, true]);
+      });
+      await expectReturn();
+    });
+
+    test('a server that is killed leaves nothing broken, and what is said is true', async () => {
+      const promotions = await begin('The server ends');
+      await all.rig.server.kill();
+      for (const environment of environments)
+        for (const content of environment.contents()) expect(['one', 'two']).toContain(content);
+      letGo();
+      await all.rig.startServer();
+      await together(async (environment) => {
+        // A server that comes back in time finds the deployment as it went on.
+        const ended = await environment.done(promotions.get(environment.name) ?? '');
+        expect(['passed', 'errored']).toContain(ended.deployment?.status);
+        const told = await environment.settled();
+        environment.expectTruth(told);
+        expect(told.hosts.map(({ isKnown, healthy }) => isKnown && healthy)).toEqual([true, true, true]);
+      });
+      await expectReturn();
+    });
+
+    /** Does something in every environment; what goes wrong says where. */
+    async function together(work: (environment: Environment) => Promise<void>): Promise<void> {
+      const results = await Promise.allSettled(environments.map(work));
+      const wrong = results.flatMap((result, index) =>
+        result.status === 'rejected' ? [[environments[index]?.name, result.reason] as const] : [],
+      );
+      for (const [name, reason] of wrong) throw new Error(`at ${name}: ${reason.message}`, { cause: reason });
     }
   });
 
   test('hostile branches, tags, subjects and reasons are only text on every host', async () => {
-    const { rig, hosts, project } = place;
-    await place.ready();
+    const { hosts, project } = all;
+    const production = all.at('production');
+    const before = production.place.revisions(0).length;
     const canary = join(hosts.dir, 'canary');
     const run = (n: number) =>
       `$(touch\${IFS}${canary}${n})\`touch\${IFS}${canary}${n}\`;touch\${IFS}${canary}${n}`;
     const branch = `x';${run(1)};"|${run(2)}&#`;
     project.repository.git('checkout', '--quiet', '-b', branch);
-    const head = project.repository.commit(`${run(3)}'"`, place.files('hostile'));
+    const head = project.repository.commit(`${run(3)}'"`, all.files('hostile'));
     project.repository.git('tag', `v1.0.0-${run(4)}'`);
-    const build = await place.build(head, branch);
+    const build = await all.build(head, branch);
     const reasons = Object.values(HOSTILE_TEXTS)
       .map((text) => text.replaceAll('/tmp/reprise-canary', `${canary}5`).replaceAll('\0', ''))
       .filter((text) => text.trim() !== '');
     const reason = [run(6), `'${run(7)}'`, ...reasons].join('\n').slice(0, 4000);
-    const { deployment } = await place.done(await place.ask(build, reason));
+    const { deployment } = await production.promote(build, reason);
     expect(deployment).toMatchObject({ status: 'passed' });
     // What is too long for one reason goes in others.
     for (const name of ['shell newline', 'option proxy command', 'format string', 'line separators']) {
       const text = HOSTILE_TEXTS[name]?.replaceAll('/tmp/reprise-canary', `${canary}8`);
-      const { why, ...promotion } = await place.done(await place.ask(build, text));
+      const { why, ...promotion } = await production.promote(build, text);
       expect([name, why, promotion.deployment?.status]).toEqual([name, '', 'passed']);
     }
     for (const index of [0, 1, 2]) {
-      expect(place.content(index)).toBe('hostile');
-      const lines = hosts.revisions(index);
+      expect(production.content(index)).toBe('hostile');
+      const lines = production.place.revisions(index).slice(before);
       expect(lines).toHaveLength(5);
       expect(lines[0]).toContain(branch);
     }
-    await expect(place.ask(build, 'a\0b')).rejects.toThrow(/400 .*NUL/);
-    const back = await rig
-      .api<PromotionAnswer>('POST', `${PRODUCTION}/rollback`, { reason: run(9) })
-      .catch((error: Error) => error);
-    expect(back).toBeInstanceOf(Error);
+    await expect(production.ask(build, 'a\0b')).rejects.toThrow(/400 .*NUL/);
+    expect((await production.goBack(run(9)))?.deployment).toMatchObject({ status: 'passed' });
     expect(readdirSync(hosts.dir).filter((name) => name.startsWith('canary'))).toEqual([]);
     expect(existsSync('/tmp/reprise-canary')).toBe(false);
   });
 });
-
-/** No lock and no queued work is left behind. */
-async function noneWaits(rig: Rig): Promise<void> {
-  const { items } = await rig.api<{ items: DeploymentAnswer[] }>('GET', `${SHOP}/deployments`);
-  expect(items.filter(({ finishedAt }) => finishedAt === null)).toEqual([]);
-}

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { carryOut, deploymentTo, makeArtifact, startHosts, type TestHosts } from '../../rig/deploy/hosts.ts';
+import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/deployments.ts';
+import { startHosts, type TestHosts } from '../../rig/deploy/hosts.ts';
 import { type Benchmark, ratioAtMost } from '../benchmark.ts';
 import { alternate, pick } from '../measure.ts';
 

@@ -2,14 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  carryOut,
-  deploymentTo,
-  isRoot,
-  makeArtifact,
-  startHosts,
-  type TestHosts,
-} from '../../rig/deploy/hosts.ts';
+import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/deployments.ts';
+import { isRoot, startHosts, type TestHosts } from '../../rig/deploy/hosts.ts';
 import { gitRepository } from '../../rig/deploy/repository.ts';
 
 describe.skipIf(!isRoot)('a host that the real Capistrano has laid out (as root)', () => {

@@ -1,14 +1,7 @@
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  carryOut,
-  deploymentTo,
-  isRoot,
-  makeArtifact,
-  startHosts,
-  story,
-  type TestHosts,
-} from '../../rig/deploy/hosts.ts';
+import { carryOut, deploymentTo, makeArtifact, story } from '../../rig/deploy/deployments.ts';
+import { isRoot, startHosts, type TestHosts } from '../../rig/deploy/hosts.ts';
 
 describe.skipIf(!isRoot)('three hosts over ssh (as root)', () => {
   let hosts: TestHosts;

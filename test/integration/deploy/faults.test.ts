@@ -1,14 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Deployment, Phase } from '@reprise/runner/deploy/deployment.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  carryOut,
-  deploymentTo,
-  isRoot,
-  makeArtifact,
-  startHosts,
-  type TestHosts,
-} from '../../rig/deploy/hosts.ts';
+import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/deployments.ts';
+import { isRoot, startHosts, type TestHosts } from '../../rig/deploy/hosts.ts';
 
 describe.skipIf(!isRoot)('three hosts of which something goes wrong (as root)', () => {
   let hosts: TestHosts;

@@ -4,15 +4,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { serverState } from '@reprise/runner/deploy/haproxy.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  carryOut,
-  deploymentTo,
-  freePort,
-  isRoot,
-  makeArtifact,
-  startHosts,
-  type TestHosts,
-} from '../../rig/deploy/hosts.ts';
+import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/deployments.ts';
+import { isRoot, startHosts, type TestHosts } from '../../rig/deploy/hosts.ts';
+import { freePort } from '../../rig/sshd.ts';
 
 /** An application that takes its time, and that nobody may end while it answers. */
 const SERVER = `

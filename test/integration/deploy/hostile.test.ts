@@ -1,14 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: shells see these, not JavaScript
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  carryOut,
-  deploymentTo,
-  isRoot,
-  makeArtifact,
-  startHosts,
-  type TestHosts,
-} from '../../rig/deploy/hosts.ts';
+import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/deployments.ts';
+import { isRoot, startHosts, type TestHosts } from '../../rig/deploy/hosts.ts';
 
 /** `CANARY` stands for the name of a file that nothing may make. */
 const HOSTILE = [

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, readlinkSync, symlinkSync } from '
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/hosts.ts';
+import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/deployments.ts';
 import { tempDir } from '../../rig/temp.ts';
 
 const place = (path: string) => ({ names: ['local'], path, privateKey: '', knownHosts: () => ({}) });

@@ -5,14 +5,8 @@ import { fileURLToPath } from 'node:url';
 import type { Deployment, DeployResult, HostRecord } from '@reprise/runner/deploy/deployment.ts';
 import { fromDeployer } from '@reprise/runner/deploy/lines.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  carryOut,
-  deploymentTo,
-  isRoot,
-  makeArtifact,
-  startHosts,
-  type TestHosts,
-} from '../../rig/deploy/hosts.ts';
+import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/deployments.ts';
+import { isRoot, startHosts, type TestHosts } from '../../rig/deploy/hosts.ts';
 
 const MAIN = fileURLToPath(new URL('../../../runner/deploy/main.ts', import.meta.url));
 

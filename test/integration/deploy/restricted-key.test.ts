@@ -3,7 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { READER } from '@reprise/runner/deploy/scripts/program.ts';
 import { describe, expect, test } from 'vitest';
-import { carryOut, deploymentTo, isRoot, makeArtifact, startHosts } from '../../rig/deploy/hosts.ts';
+import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/deployments.ts';
+import { isRoot, startHosts } from '../../rig/deploy/hosts.ts';
 
 /** The line for `authorized_keys` that operators are told. */
 const LINE = /^restrict,command=".*" (?=ssh-ed25519 AAAA)/m;

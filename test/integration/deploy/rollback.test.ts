@@ -1,15 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Deployment, DeployResult } from '@reprise/runner/deploy/deployment.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  carryOut,
-  deploymentTo,
-  freePort,
-  isRoot,
-  makeArtifact,
-  startHosts,
-  type TestHosts,
-} from '../../rig/deploy/hosts.ts';
+import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/deployments.ts';
+import { isRoot, startHosts, type TestHosts } from '../../rig/deploy/hosts.ts';
+import { freePort } from '../../rig/sshd.ts';
 
 describe.skipIf(!isRoot)('three hosts that have history (as root)', () => {
   let hosts: TestHosts;

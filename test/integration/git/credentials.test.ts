@@ -120,7 +120,7 @@ test('a host that shows another key than the known one is refused before anythin
   const { hostLine, port } = sshd;
   await sshd[Symbol.asyncDispose]();
   writeFileSync(knownHosts, `${hostLine}\n`);
-  await using other = await startSshd(rig.dir.join('other'), port);
+  await using other = await startSshd(rig.dir.join('other'), { port });
   expect(other.hostLine).not.toBe(hostLine);
   const fault = await rig.mirrors.fetch(project).catch((error) => error);
   expect(fault.sentence).toContain(`The host [127.0.0.1]:${port} shows another key than the known one`);

@@ -1,7 +1,6 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -11,19 +10,9 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { TreeDigest } from '@reprise/runner/artifact/manifest.ts';
-import { deploy } from '@reprise/runner/deploy/deploy.ts';
-import {
-  type DeployArtifact,
-  type Deployment,
-  deployment,
-  type HostRecord,
-} from '@reprise/runner/deploy/deployment.ts';
-import { type RawEntry, TOP, tarball } from '../tarball.ts';
+import { startSshd, type TestSshd } from '../sshd.ts';
 import { tempDir } from '../temp.ts';
 
 /** Only root can give each of several hosts on one machine a file system of its own. */
@@ -44,10 +33,9 @@ interface TestHost {
   start(): Promise<void>;
 }
 
-export interface TestHosts extends AsyncDisposable {
-  hosts: TestHost[];
-  names: string[];
-  /** The environment's directory on each host. */
+/** A directory that is deployed to, on each of the hosts. */
+export interface TestPlace {
+  /** On a host. */
   path: string;
   /** A file of one host, seen from here; a link is not followed. */
   at(index: number, ...parts: string[]): string;
@@ -55,26 +43,61 @@ export interface TestHosts extends AsyncDisposable {
   live(index: number): string | null;
   releases(index: number): string[];
   revisions(index: number): string[];
+  /** Lets whatever a deployment does there on that host at this step wait, until it is let go. */
+  hold(index: number, step: HeldStep): void;
+  letGo(index: number, step: HeldStep): void;
+}
+
+/** `shop` is the place where tests that need one only deploy to. */
+export interface TestHosts extends TestPlace, AsyncDisposable {
+  hosts: TestHost[];
+  names: string[];
+  place(name: string): TestPlace;
   privateKey: string;
+  /** Lets another key in too. */
+  authorize(publicKey: string): void;
   knownHosts(): Record<string, string[]>;
   dir: string;
 }
 
-export async function startHosts(count = 3): Promise<TestHosts> {
+/** What hosts can be held at: the programs of Reprise by what they do last, and commands that run `HELD`. */
+export type HeldStep = (typeof HELD_STEPS)[number];
+
+export const HELD_STEPS = ['lock', 'prepare', 'switch', 'restart', 'health', 'finish', 'unlock'] as const;
+
+/** What a command of a pipeline file does to wait at a step while the test holds the host there. */
+export const held = (step: HeldStep) => `while test -e ../../hold-${step}; do sleep 0.02; done`;
+
+/** Only `canHold` makes `hold` true: the hosts' own `ln`, `ls` and `rm` are then wrapped. */
+export async function startHosts(count = 3, { canHold = false } = {}): Promise<TestHosts> {
   const temp = tempDir();
   const site = temp.join('site');
   mkdirSync(site);
-  mkdirSync('/run/sshd', { recursive: true });
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', temp.join('key')]);
+  const tools = canHold ? makeTools(temp.join('tools')) : null;
   const hosts: TestHost[] = [];
-  for (let index = 0; index < count; index += 1) hosts.push(await makeHost(temp.path, site, index));
-  const at = (index: number, ...parts: string[]) => join(temp.path, `host${index}`, 'shop', ...parts);
-  const releases = (index: number) =>
-    existsSync(at(index, 'releases')) ? readdirSync(at(index, 'releases')).sort() : [];
+  for (let index = 0; index < count; index += 1) hosts.push(await makeHost(temp.path, site, index, tools));
+  const place = (name: string) => placeOf(temp.path, name);
   return {
+    ...place('shop'),
+    place,
     hosts,
     names: hosts.map(({ name }) => name),
-    path: join(site, 'shop'),
+    privateKey: readFileSync(temp.join('key'), 'utf8'),
+    authorize: (publicKey) => writeFileSync(temp.join('key.pub'), `${publicKey}\n`, { flag: 'a' }),
+    knownHosts: () => Object.fromEntries(hosts.map(({ name, line }) => [name, [line]])),
+    dir: temp.path,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(hosts.map((host) => host.crash()));
+      temp[Symbol.dispose]();
+    },
+  };
+}
+
+function placeOf(base: string, name: string): TestPlace {
+  const at = (index: number, ...parts: string[]) => join(base, `host${index}`, name, ...parts);
+  return {
+    path: join(base, 'site', name),
     at,
     live(index) {
       if (!existsSync(at(index))) return null;
@@ -86,248 +109,62 @@ export async function startHosts(count = 3): Promise<TestHosts> {
         throw new Error(`${target} is not complete`);
       return release;
     },
-    releases,
+    releases: (index) => (existsSync(at(index, 'releases')) ? readdirSync(at(index, 'releases')).sort() : []),
     revisions: (index) => readFileSync(at(index, 'revisions.log'), 'utf8').trimEnd().split('\n'),
-    privateKey: readFileSync(temp.join('key'), 'utf8'),
-    knownHosts: () => Object.fromEntries(hosts.map(({ name, line }) => [name, [line]])),
-    dir: temp.path,
-    async [Symbol.asyncDispose]() {
-      await Promise.all(hosts.map((host) => host.crash()));
-      temp[Symbol.dispose]();
-    },
+    hold: (index, step) => writeFileSync(at(index, `hold-${step}`), ''),
+    letGo: (index, step) => rmSync(at(index, `hold-${step}`), { force: true }),
   };
 }
 
-async function makeHost(base: string, site: string, index: number): Promise<TestHost> {
+async function makeHost(base: string, site: string, index: number, tools: string | null): Promise<TestHost> {
   const dir = join(base, `host${index}`);
-  const etc = join(base, `etc${index}`);
   mkdirSync(dir);
-  mkdirSync(etc);
-  const port = await freePort();
-  let end: (() => Promise<void>) | null = null;
+  let sshd: TestSshd | null = null;
   const host: TestHost = {
-    name: `root@127.0.0.1:${port}`,
-    port,
+    name: '',
+    port: 0,
     dir,
     line: '',
     async crash() {
-      await end?.();
-      end = null;
+      await sshd?.crash();
+      sshd = null;
     },
     async start() {
-      const key = join(etc, 'host_key');
-      rmSync(key, { force: true });
-      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
-      const config = [
-        `ListenAddress 127.0.0.1:${port}`,
-        `HostKey ${key}`,
-        `AuthorizedKeysFile ${join(base, 'key.pub')}`,
-        'PidFile none',
-        'UsePAM no',
-        'StrictModes no',
-        'PermitRootLogin prohibit-password',
-        'Subsystem sftp internal-sftp',
-      ];
-      writeFileSync(join(etc, 'sshd_config'), `${config.join('\n')}\n`);
-      end = await startSshd(dir, site, join(etc, 'sshd_config'));
-      const [type, publicKey] = readFileSync(`${key}.pub`, 'utf8').split(' ');
-      host.line = `[127.0.0.1]:${port} ${type} ${publicKey}`;
+      // A home of its own too: what this machine's root has in its .bashrc is no part of the test.
+      const home = mkdtempSync(`${dir}-home-`);
+      const script = 'mount --bind "$0" "$1" && mount --bind "$2" "$3" && shift 3 && exec "$@"';
+      sshd = await startSshd(join(base, `etc${index}`), {
+        port: host.port,
+        authorizedKeys: join(base, 'key.pub'),
+        through: ['unshare', '--mount', 'sh', '-c', script, dir, site, home, userInfo().homedir],
+        config: tools === null ? [] : [`SetEnv PATH=${tools}:/usr/local/bin:/usr/bin:/bin`],
+      });
+      host.port = sshd.port;
+      host.line = sshd.hostLine;
     },
   };
   await host.start();
+  host.name = `root@127.0.0.1:${host.port}`;
   return host;
 }
 
-async function startSshd(dir: string, site: string, config: string): Promise<() => Promise<void>> {
-  // A home of its own too: what this machine's root has in its .bashrc is no part of the test.
-  const script = 'mount --bind "$0" "$1" && mount --bind "$3" "$4" && exec /usr/sbin/sshd -D -e -f "$2"';
-  const home = mkdtempSync(`${dir}-home-`);
-  const child = spawn(
-    'unshare',
-    ['--mount', 'sh', '-c', script, dir, site, config, home, userInfo().homedir],
-    {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
-  );
-  const closed = once(child, 'exit');
-  const said: string[] = [];
-  const listening = Promise.withResolvers<void>();
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    said.push(line);
-    if (line.startsWith('Server listening on')) listening.resolve();
-  });
-  void closed.then(() => listening.reject(new Error(`sshd ended: ${said.join('\n')}`)));
-  await listening.promise;
-  return async () => {
-    for (const pid of [...descendants(child.pid ?? 0), child.pid ?? 0]) kill(pid);
-    await closed;
-  };
-}
-
-/** Also those that gave themselves a session of their own, as the commands of a deployment do. */
-function descendants(root: number): number[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync('/proc')) {
-    if (!/^[0-9]+$/.test(name)) continue;
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
-      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-    } catch {
-      // Gone meanwhile.
-    }
+/** Programs that wait before the last thing that Reprise's own do with them, while a file says so. */
+function makeTools(dir: string): string {
+  mkdirSync(dir);
+  const script = `#!/bin/sh
+case "\${0##*/} $*" in
+  "ln lock."*" lock") hold=../hold-lock ;;
+  "ln -s -- "*" .current."*) hold=hold-switch ;;
+  "ls -1") hold=../hold-finish ;;
+  "rm -f lock") hold=../hold-unlock ;;
+esac
+while [ -n "$hold" ] && [ -e "$hold" ]; do sleep 0.02; done
+PATH=\${PATH#*:}
+exec "\${0##*/}" "$@"
+`;
+  for (const name of ['ln', 'ls', 'rm']) {
+    writeFileSync(join(dir, name), script);
+    chmodSync(join(dir, name), 0o755);
   }
-  const found = [root];
-  for (const one of found) for (const [pid, parent] of parents) if (parent === one) found.push(pid);
-  return found.slice(1);
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // Gone already.
-  }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
-}
-
-/** An artifact's tarball with these files (a value beginning with `-> ` is a link, a path ending with `*` is executable). */
-export function makeArtifact(
-  dir: string,
-  files: Record<string, string | Buffer>,
-  facts: Partial<DeployArtifact> = {},
-): DeployArtifact {
-  const version = facts.version ?? '1.0.0';
-  const top = `shop-${version.replace(/[^0-9A-Za-z.+-]/g, '-')}`;
-  const all: Record<string, string | Buffer> = { COMPLETE: version, ...files };
-  const digest = new TreeDigest();
-  const entries: RawEntry[] = [{ ...TOP, path: `${top}/` }];
-  for (const name of withFolders(Object.keys(all))) {
-    const content = all[name];
-    const path = name.replace(/[*/]$/, '');
-    if (content === undefined) {
-      digest.add({ type: 'directory', path, mode: '0755' });
-      entries.push({ path: `${top}/${path}/`, type: '5', mode: 0o755 });
-    } else if (typeof content === 'string' && content.startsWith('-> ')) {
-      digest.add({ type: 'link', path, target: content.slice(3) });
-      entries.push({ path: `${top}/${path}`, type: '2', link: content.slice(3), mode: 0o777 });
-    } else {
-      const mode = name.endsWith('*') ? '0755' : '0644';
-      const sha256 = createHash('sha256').update(content).digest('hex');
-      digest.add({ type: 'file', path, mode, size: content.length, sha256 });
-      entries.push({ path: `${top}/${path}`, content, mode: Number.parseInt(mode, 8) });
-    }
-  }
-  const bytes = tarball(entries);
-  const file = join(dir, `${top}-${createHash('sha256').update(bytes).digest('hex').slice(0, 8)}.tar.gz`);
-  writeFileSync(file, bytes);
-  return {
-    name: 'shop',
-    fileName: `${top}.tar.gz`,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-    treeSha256: digest.hex(),
-    size: bytes.length,
-    build: 12,
-    commit: '1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d',
-    commitTime: 1_767_225_600,
-    branch: 'main',
-    tag: '',
-    file,
-    ...facts,
-    version,
-  };
-}
-
-function withFolders(names: string[]): string[] {
-  const folders = names.flatMap((name) =>
-    name
-      .split('/')
-      .slice(0, -1)
-      .map((_, index, parts) => `${parts.slice(0, index + 1).join('/')}/`),
-  );
-  const plain = (name: string) => Buffer.from(name.replace(/[*/]$/, ''));
-  return [...new Set([...names, ...folders])].sort((a, b) => Buffer.compare(plain(a), plain(b)));
-}
-
-let made = 0;
-
-/** A deployment of an artifact to the hosts, with what the test says differently. */
-export function deploymentTo(
-  hosts: Pick<TestHosts, 'names' | 'path' | 'privateKey' | 'knownHosts'>,
-  artifact: DeployArtifact | null,
-  o: Partial<Omit<Deployment, 'environment' | 'limits'>> & {
-    environment?: Partial<Deployment['environment']>;
-    limits?: Partial<Deployment['limits']>;
-  } = {},
-): Deployment {
-  made += 1;
-  return deployment.parse({
-    id: `shop/${process.pid}-${made}`,
-    kind: 'deploy',
-    project: 'shop',
-    only: null,
-    artifact,
-    release: `202611221906${String(made % 60).padStart(2, '0')}`,
-    by: 'alice',
-    reason: 'a new price list',
-    owner: 'http://127.0.0.1:4000/',
-    env: {},
-    secrets: {},
-    sshKey: hosts.privateKey,
-    knownHosts: hosts.knownHosts(),
-    localRoot: null,
-    expected: {},
-    rollbackTo: null,
-    protect: [],
-    ended: [],
-    ...o,
-    limits: { ...o.limits },
-    environment: {
-      name: 'production',
-      url: null,
-      path: hosts.path,
-      hosts: hosts.names,
-      keep: 5,
-      shared: [],
-      prepare: [],
-      restart: null,
-      health: null,
-      batch: null,
-      jump: null,
-      haproxy: null,
-      ...o.environment,
-    },
-  });
-}
-
-/** Carries it out in this process. `before` is called with each record, and may do damage before it resolves. */
-export async function carryOut(
-  given: Deployment,
-  before: (entry: HostRecord) => void | Promise<void> = () => undefined,
-  signal: AbortSignal = new AbortController().signal,
-) {
-  const records: HostRecord[] = [];
-  const log: Buffer[] = [];
-  const result = await deploy(given, {
-    async record(entry) {
-      records.push(entry);
-      await before(entry);
-    },
-    log: (bytes) => void log.push(Buffer.from(bytes)),
-    signal,
-  });
-  return { result, records, log: Buffer.concat(log).toString() };
-}
-
-/** Records as short words: `web1 lock before`. */
-export function story(records: readonly HostRecord[], host: string): string[] {
-  return records
-    .filter((entry) => entry.host === host)
-    .map(({ phase, at, outcome }) => (at === 'before' ? phase : `${phase} ${outcome}`));
+  return dir;
 }
