@@ -60,6 +60,12 @@ export class Installation implements AsyncDisposable {
     return installation;
   }
 
+  /** Whether the server's process lives. */
+  get isUp(): boolean {
+    const { exitCode, signalCode } = this.rig.server.child;
+    return exitCode === null && signalCode === null;
+  }
+
   /** Sends a push until it is answered, and again if told, as GitHub may. Returns its build's number. */
   async push({ times = 1 } = {}): Promise<number> {
     const guid = randomUUID();
@@ -88,8 +94,7 @@ export class Installation implements AsyncDisposable {
     this.#up ??= Promise.withResolvers<void>();
     const { server } = this.rig;
     if (!o.wait) await server.kill();
-    else if (server.child.exitCode === null && server.child.signalCode === null)
-      await once(server.child, 'close');
+    else if (this.isUp) await once(server.child, 'close');
     this.outputs.push(server.output());
     await this.rig.startServer(o.crashAt === undefined ? {} : { REPRISE_TEST_CRASH_AT: o.crashAt });
     this.#up.resolve();
