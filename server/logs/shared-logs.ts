@@ -8,7 +8,7 @@ import { Growth } from './growth.ts';
 import { type LineQuery, type Lines, lineAt, readLines } from './lines.ts';
 import { type Appended, type GrowthListener, type LogStore, logKey } from './log.store.ts';
 import type { LogContent } from './log-content.ts';
-import { appendRows, EMPTY, LogRows, lockHead, RowsGone } from './log-rows.ts';
+import { appendRows, EMPTY, type LogHead, LogRows, lockHead, RowsGone } from './log-rows.ts';
 import { type LogMatch, searchLog } from './search.ts';
 import { storeFinished, storeLog } from './store-finished.ts';
 import { keysOfLog, StoredLog } from './stored-log.ts';
@@ -62,7 +62,7 @@ export class SharedLogs implements LogStore {
   async size(attempt: string): Promise<number> {
     const head = await this.#head(attempt);
     if (head) return head.size;
-    await using log = await StoredLog.open(this.#objects, attempt);
+    await using log = await this.#openStored(attempt, head);
     return log?.size ?? 0;
   }
 
@@ -145,7 +145,7 @@ export class SharedLogs implements LogStore {
     for (let at = start; at < end; ) {
       const head = await this.#head(attempt);
       if (!head || head.stored) {
-        const log = await StoredLog.open(this.#objects, attempt);
+        const log = await this.#openStored(attempt, head);
         if (log) yield* await log.stream({ start: at, end });
         return;
       }
@@ -168,7 +168,7 @@ export class SharedLogs implements LogStore {
     for (let tried = 0; ; tried += 1) {
       const head = await this.#head(attempt);
       if (!head || head.stored) {
-        await using log = await StoredLog.open(this.#objects, attempt);
+        await using log = await this.#openStored(attempt, head);
         return log ? await read(log) : empty;
       }
       try {
@@ -179,8 +179,23 @@ export class SharedLogs implements LogStore {
     }
   }
 
-  async #head(attempt: string) {
+  async #head(attempt: string): Promise<LogHead | undefined> {
     logKey(attempt);
     return this.#reader.selectFrom('logs').selectAll().where('attempt_id', '=', attempt).executeTakeFirst();
+  }
+
+  /** A log without a head was finished before logs were shared, or has not begun: then the storage is not asked. */
+  async #openStored(attempt: string, head: LogHead | undefined): Promise<StoredLog | null> {
+    if (head === undefined && (await this.#isRunning(attempt))) return null;
+    return StoredLog.open(this.#objects, attempt);
+  }
+
+  async #isRunning(attempt: string): Promise<boolean> {
+    const row = await this.#reader
+      .selectFrom('attempts')
+      .select('status')
+      .where('id', '=', attempt)
+      .executeTakeFirst();
+    return row?.status === 'running';
   }
 }

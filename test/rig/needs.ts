@@ -26,7 +26,10 @@ const NEEDS: [RegExp, string[]][] = [
       'openssl',
     ],
   ],
-  [/\/contract\/(blobs|logs)/, ['/usr/bin/python3', '/usr/lib/python3/dist-packages/swift/common/wsgi.py']],
+  [
+    /\/(contract\/(blobs|logs)|integration\/storage)/,
+    ['/usr/bin/python3', '/usr/lib/python3/dist-packages/swift/common/wsgi.py'],
+  ],
   [/\/integration\//, ['git']],
 ];
 

@@ -43,6 +43,7 @@ export async function startS3(): Promise<S3Server> {
       return `s3://test%3Atester:testing@127.0.0.1:${port}/${name}?tls=false${options}`;
     },
     async [Symbol.asyncDispose]() {
+      if (child.exitCode !== null) return;
       client.destroy();
       const ended = once(child, 'exit');
       child.stdin.end();
