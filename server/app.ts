@@ -12,6 +12,7 @@ import { accountRoutes } from './auth/account.routes.ts';
 import { badgeRoutes } from './badges/badge.routes.ts';
 import { buildRoutes } from './builds/build.routes.ts';
 import { Planner } from './builds/planner.ts';
+import { steadyClock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
 import { openDatabase } from './db/open.ts';
 import { deploymentRoutes } from './deployments/deployment.routes.ts';
@@ -126,7 +127,7 @@ function buildServices(
     mirrors: new Mirrors({ dir: below('mirrors'), protocols: [...config.gitProtocols], vault, log }),
     logs: openLogs(o, { objects: storage.logs, dir: below('logs') }),
     blobs: new BlobStore(storage.blobs),
-    now: Date.now,
+    now: steadyClock(),
     publicUrl: () => config.url ?? listening.address,
   } as Services;
   services.live = new Live(services, authenticate);

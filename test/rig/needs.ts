@@ -10,6 +10,7 @@ const NEEDS: [RegExp, string[]][] = [
   ],
   [/\/e2e\//, ['git', 'bwrap', 'slirp4netns', 'ip', 'chromium']],
   [/\/scenarios\/reproducible/, ['faketime', 'npm']],
+  [/\/faults\/clock/, ['faketime']],
   [/\/(integration\/git|scenarios\/private)/, ['git', 'ssh', 'ssh-keygen', '/usr/sbin/sshd']],
   [
     /\/(integration\/deploy|scenarios\/promote-ssh)/,
