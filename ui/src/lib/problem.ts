@@ -17,9 +17,9 @@ export class Problem extends Error {
     this.extra = extra;
   }
 
-  /** What is wrong with one field, if anything. */
-  of(field: string): string | undefined {
-    return this.errors.find((error) => error.field === field)?.message;
+  /** What is wrong with one field, or with something in it, if anything. */
+  of(wanted: string): string | undefined {
+    return this.errors.find(({ field }) => field === wanted || field.startsWith(`${wanted}.`))?.message;
   }
 }
 
