@@ -70,9 +70,10 @@ async function comeBack(accounts: Accounts, settings: GithubSignIn, o: Returning
   const { request, response, caller } = o;
   const place = placeOf(request);
   const who = { account: 'GitHub', address: place.address, isKnownPlace: async () => true };
+  const trip = takeTrip(services, request, response);
+  const askAgain = (sentence: string) => back(accounts, o, { sentence, next: trip?.next ?? '/' });
   try {
     await limits.assertOpen(who);
-    const trip = takeTrip(services, request, response);
     if (!trip)
       throw new Unwelcome('This trip to GitHub was begun in another browser or too long ago. Try again.');
     const cameBackTo = new URL(request.originalUrl.slice(CALLBACK.length), o.redirectUri);
@@ -85,15 +86,15 @@ async function comeBack(accounts: Accounts, settings: GithubSignIn, o: Returning
     admit(accounts, { request, response, opened });
     return trip.next;
   } catch (error) {
-    if (error instanceof Refusal && error.status === 429) return back(accounts, o, error.message);
+    if (error instanceof Refusal && error.status === 429) return askAgain(error.message);
     await limits.take(who);
     if (error instanceof Unwelcome) {
       if (error.login)
         await recordRefused(services, { subject: `GitHub: ${error.login}`, place, why: error.message });
-      return back(accounts, o, error.message);
+      return askAgain(error.message);
     }
     services.log.warn({ reason: reasonOf(error) }, 'signing in with GitHub failed');
-    return back(accounts, o, "GitHub could not be asked who you are. Try again; the server's log says more.");
+    return askAgain("GitHub could not be asked who you are. Try again; the server's log says more.");
   }
 }
 
@@ -104,9 +105,13 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }
 
-function back({ services }: Accounts, { request, response }: Returning, sentence: string): string {
+function back(
+  { services }: Accounts,
+  { request, response }: Returning,
+  { sentence, next }: { sentence: string; next: string },
+): string {
   carry(services, { request, response }, { kind: 'problem', sentence });
-  return '/sign-in';
+  return next === '/' ? '/sign-in' : `/sign-in?next=${encodeURIComponent(next)}`;
 }
 
 function configured(settings: GithubSignIn | null): GithubSignIn {

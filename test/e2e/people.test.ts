@@ -126,11 +126,10 @@ test('with GitHub one comes back to where one was going, or to a sentence that s
   const { page } = who;
   const viaGithub = page.getByRole('link', { name: 'Sign in with GitHub' });
   github.person = null;
-  await page.goto('/sign-in');
+  await page.goto('/sign-in?next=%2Fqueue');
   await viaGithub.click();
   await page.getByRole('alert').getByText('GitHub was not allowed to say who you are').waitFor();
   github.person = { id: 1, login: 'octocat' };
-  await page.goto('/sign-in?next=%2Fqueue');
   await viaGithub.click();
   await page.getByRole('heading', { name: 'Queue', level: 1 }).waitFor();
   await page.getByRole('button', { name: 'dora' }).waitFor();
@@ -176,6 +175,16 @@ test('who is disabled and enabled again keeps their account, and a removed one i
   await choose('Remove');
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await page.getByRole('row', { name: /erin/ }).waitFor({ state: 'detached' });
+});
+
+test('who is disabled while the page is open is told, and led to sign in', async () => {
+  await using who = await asSomebody(await signIn(rig.address, { login: 'hugo', role: 'viewer' }));
+  const { page } = who;
+  await page.goto('/queue');
+  await page.getByRole('heading', { name: 'Nothing waits, nothing runs' }).waitFor();
+  await ada.call('PATCH', '/api/users/hugo', { disabled: true });
+  await page.waitForURL('**/sign-in?next=%2Fqueue');
+  await page.getByRole('alert').getByText('You were signed out').waitFor();
 });
 
 test('a changed password signs every other browser out, and one browser can sign out another', async () => {

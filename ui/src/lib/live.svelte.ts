@@ -39,24 +39,27 @@ export class LiveClient {
     return this.#state;
   }
 
-  /** Connects, again and again until `close`. What it takes for that comes only now: no page's first sight waits for it. */
-  open(): void {
+  /**
+   * Connects, again and again until `close`. What it takes for that comes only now: no page's first sight waits for it.
+   * `onRefused` is called when the server does not know who this is, as of somebody who was disabled.
+   */
+  open(onRefused: () => void): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
-    void this.#bring();
+    void this.#bring(onRefused);
   }
 
-  async #bring(): Promise<void> {
+  async #bring(onRefused: () => void): Promise<void> {
     try {
       const { io } = await import('socket.io-client');
-      if (this.#isOpen && !this.#socket) this.#connect(io);
+      if (this.#isOpen && !this.#socket) this.#connect(io, onRefused);
     } catch {
       this.#state = 'reconnecting';
-      setTimeout(() => this.#isOpen && void this.#bring(), AGAIN_MS);
+      setTimeout(() => this.#isOpen && void this.#bring(onRefused), AGAIN_MS);
     }
   }
 
-  #connect(io: typeof import('socket.io-client').io): void {
+  #connect(io: typeof import('socket.io-client').io, onRefused: () => void): void {
     const socket = io({ transports: ['websocket'], reconnectionDelay: 250, reconnectionDelayMax: 5000 });
     this.#socket = socket;
     socket.on('connect', () => {
@@ -70,7 +73,8 @@ export class LiveClient {
       // The server ended it on purpose: ask again, it says whether we still may.
       if (reason === 'io server disconnect') socket.connect();
     });
-    socket.on('connect_error', () => {
+    socket.on('connect_error', ({ message }) => {
+      if (message === 'unauthenticated') onRefused();
       if (this.#state === 'live') this.#state = 'reconnecting';
       // Refused, not unreachable: socket.io does not try again by itself.
       if (!socket.active) setTimeout(() => this.#socket === socket && socket.connect(), AGAIN_MS);

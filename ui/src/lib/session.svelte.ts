@@ -7,10 +7,16 @@ const ORDER: readonly Role[] = ['viewer', 'developer', 'deployer', 'admin'];
 /** Who is signed in, and what they may do. The server decides again at every request; this only hides what would be refused. */
 class CurrentSession {
   #answer = $state.raw<Session | null>(null);
+  #isTaken = $state(false);
 
   /** null: not asked yet. */
   get answer(): Session | null {
     return this.#answer;
+  }
+
+  /** Whether who was signed in no longer is, without having wanted it. */
+  get isTaken(): boolean {
+    return this.#isTaken;
   }
 
   get user(): User | null {
@@ -39,12 +45,16 @@ class CurrentSession {
   async signOut(): Promise<void> {
     await remove('/api/session');
     await this.load();
+    this.#isTaken = false;
   }
 
   #take(answer: Session): void {
+    this.#isTaken = this.user !== null && answer.user === null;
     this.#answer = answer;
-    useSession(answer.csrf, () => void this.load());
-    if (answer.user) live.open();
+    // Where the server does not answer, it is asked again when the next thing is refused.
+    const lookAgain = () => void this.load().catch(() => {});
+    useSession(answer.csrf, lookAgain);
+    if (answer.user) live.open(lookAgain);
     else live.close();
   }
 }
