@@ -10,6 +10,10 @@ export const queueItemSchema = z
     project: z.string(),
     build: z.number().int(),
     job: z.string(),
+    environment: z
+      .string()
+      .nullable()
+      .describe("Where it deploys to, rolls back or looks; null: a job of the build's pipeline."),
     status: z.enum(STATUSES),
     runsOn: z.array(z.string()),
     branch: z.string().nullable(),

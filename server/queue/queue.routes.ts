@@ -41,6 +41,7 @@ async function listQueue(
       project: row.project,
       build: row.build,
       job: row.job,
+      environment: row.environment,
       status: row.status,
       runsOn,
       branch: row.branch,

@@ -21,6 +21,7 @@ export function openJobs(
       .leftJoin('attempts', (join) =>
         join.onRef('attempts.job_id', '=', 'jobs.id').on('attempts.status', '=', RUNNING),
       )
+      .leftJoin('deployments', 'deployments.id', 'jobs.deployment_id')
       .select([
         'jobs.seq',
         'jobs.name as job',
@@ -37,6 +38,7 @@ export function openJobs(
         'builds.number as build',
         'projects.name as project',
         'attempts.runner_name as runner',
+        'deployments.environment',
       ])
       // A commit's message may be a book.
       .select(sql<string>`substr(builds.message, 1, ${LONGEST_SUBJECT})`.as('message'))

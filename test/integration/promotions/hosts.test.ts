@@ -134,6 +134,7 @@ test('a look that is lost three times in a row is not repeated', async () => {
   await using rig = await start();
   await rig.deploy(await rig.build(), 'staging');
   await rig.here.admin('POST', `${SHOP}/environments/staging/probe`);
+  expect((await rig.here.admin('GET', '/api/queue')).body.items).toMatchObject([{ environment: 'staging' }]);
   for (let times = 0; times < 3; times += 1)
     await loseAttempt(rig.here.services, (await rig.take()).attempt, { why: 'gone' });
   const { items } = (await rig.here.admin('GET', '/api/queue')).body;

@@ -20,6 +20,7 @@ test('the queue says of what is built: where it is, since when, what came first 
     project: 'app',
     build: number,
     branch: 'main',
+    environment: null,
     message: 'Subject <b>',
     trigger: { kind: 'manual', by: 'ada', reason: 'to see' },
     queuedAt: expect.stringMatching(/Z$/),
