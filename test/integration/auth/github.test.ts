@@ -54,6 +54,8 @@ interface SessionAnswer {
 }
 
 const BEGIN = '/api/session/github?next=/projects/shop%3Ftab=builds';
+/** Where who cannot be let in may try again, to go where they wanted to. */
+const BACK = '/sign-in?next=%2Fprojects%2Fshop%3Ftab%3Dbuilds';
 
 test('whom an administrator gave a GitHub account signs in with it, there and back', async () => {
   await using github = await GithubSignInServer.start();
@@ -73,7 +75,7 @@ test('whom nobody gave an account is told so, once, and it is recorded', async (
   await using github = await GithubSignInServer.start();
   await using here = await ServerHere.start(github.env);
   const browser = new Browser(here);
-  expect(await browser.follow(BEGIN, 3)).toBe('/sign-in');
+  expect(await browser.follow(BEGIN, 3)).toBe(BACK);
   const told = await browser.session();
   expect(told.user).toBeNull();
   expect(told.signIn.problem).toMatch(/octocat.*administrator/);
@@ -88,7 +90,7 @@ test('a disabled user does not get in by GitHub', async () => {
   await here.admin('POST', '/api/users', { login: 'ada', github: 'octocat' });
   await here.admin('PATCH', '/api/users/ada', { disabled: true });
   const browser = new Browser(here);
-  expect(await browser.follow(BEGIN, 3)).toBe('/sign-in');
+  expect(await browser.follow(BEGIN, 3)).toBe(BACK);
   expect((await browser.session()).signIn.problem).toContain('disabled');
 });
 
@@ -99,7 +101,7 @@ test('a login that changed hands at GitHub opens nothing until an administrator 
   expect(await new Browser(here).follow(BEGIN, 3)).toBe('/projects/shop?tab=builds');
   github.person = { id: 2, login: 'octocat' };
   const stranger = new Browser(here);
-  expect(await stranger.follow(BEGIN, 3)).toBe('/sign-in');
+  expect(await stranger.follow(BEGIN, 3)).toBe(BACK);
   expect((await stranger.session()).signIn.problem).toContain('changed hands');
   await here.admin('PATCH', '/api/users/ada', { github: 'octocat' });
   expect(await stranger.follow(BEGIN, 3)).toBe('/projects/shop?tab=builds');
@@ -110,7 +112,7 @@ test('who says no at GitHub comes back to signing in, with a sentence', async ()
   await using here = await ServerHere.start(github.env);
   github.person = null;
   const browser = new Browser(here);
-  expect(await browser.follow(BEGIN, 3)).toBe('/sign-in');
+  expect(await browser.follow(BEGIN, 3)).toBe(BACK);
   expect((await browser.session()).signIn.problem).toContain('not allowed to say who you are');
 });
 
@@ -123,11 +125,11 @@ test('a code is good only in the browser that began, with its state, once', asyn
   const eves = await eve.follow(BEGIN, 2);
 
   // Eve has Ada open Eve's way back (which would sign Ada in as Eve), then Ada's with another state.
-  expect(await ada.follow(eves, 1)).toBe('/sign-in');
+  expect(await ada.follow(eves, 1)).toBe(BACK);
   expect((await ada.session()).user).toBeNull();
   const changed = new URL(await ada.follow(BEGIN, 2));
   changed.searchParams.set('state', 'another-state-of-that-length-0123456789012345');
-  expect(await ada.follow(changed.href, 1)).toBe('/sign-in');
+  expect(await ada.follow(changed.href, 1)).toBe(BACK);
   // Somebody else's browser has no trip, and a trip is over once it came back.
   expect(await new Browser(here).follow(adas, 1)).toBe('/sign-in');
   expect(await eve.follow(eves, 1)).toBe('/projects/shop?tab=builds');
@@ -139,7 +141,7 @@ test('a wrong secret of the app is said to the operator, not to the visitor', as
   const env = { ...github.env, REPRISE_GITHUB_CLIENT_SECRET: 'not-the-secret' };
   await using here = await ServerHere.start(env);
   const browser = new Browser(here);
-  expect(await browser.follow(BEGIN, 3)).toBe('/sign-in');
+  expect(await browser.follow(BEGIN, 3)).toBe(BACK);
   expect(github.refused).toEqual(['incorrect_client_credentials']);
   expect((await browser.session()).signIn.problem).toContain('could not be asked');
   const said = JSON.stringify(
