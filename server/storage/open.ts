@@ -11,7 +11,7 @@ export interface Storage extends AsyncDisposable {
 
 /**
  * Opens the storage: S3-compatible where it is set, else directories below the data. The library for S3 is loaded only
- * then: it costs 20 MB of memory and a quarter of a second, which an installation on one machine does not pay.
+ * then: it costs 8 MiB of memory and a tenth of a second or more, which an installation on one machine does not pay.
  */
 export async function openStorage(settings: S3Settings | null, dataDir: string): Promise<Storage> {
   const { blobs, logs, end } = settings ? await openS3(settings) : openDirectories(dataDir);
