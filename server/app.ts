@@ -41,6 +41,7 @@ import { Queue } from './queue/queue.ts';
 import { protocolRoutes } from './runners/protocol.routes.ts';
 import { runnerRoutes } from './runners/runner.routes.ts';
 import { secretRoutes } from './secrets/secret.routes.ts';
+import { type Exchange, openExchange } from './servers/open.ts';
 import type { Services } from './services.ts';
 import { openStorage, type Storage } from './storage/open.ts';
 import { Vault } from './vault.ts';
@@ -68,7 +69,8 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
 
   const authenticate = makeAuthenticate(config, db, () => services.now());
   const listening = { address: '' };
-  const services = buildServices({ config, log, db, reader, storage, authenticate, listening });
+  const exchange = undo.use(await openExchange(config, { db, log, now: () => services.now() }));
+  const services = buildServices({ config, log, db, reader, storage, exchange, authenticate, listening });
   undo.defer(() => services.logs.close());
   const state = { ready: false };
   const routes = allRoutes(services, state);
@@ -83,6 +85,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   undo.defer(() => closeHttp(http));
   await services.queue.start();
   services.planner.start();
+  services.background.start();
   const reports = new GithubReports(services);
   reports.start();
   state.ready = true;
@@ -107,11 +110,12 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
 function buildServices(
   o: Pick<Services, 'config' | 'log' | 'db' | 'reader'> & {
     storage: Storage;
+    exchange: Exchange;
     authenticate: Authenticate;
     listening: { address: string };
   },
 ): Services {
-  const { config, log, db, reader, storage, authenticate, listening } = o;
+  const { config, log, db, reader, storage, exchange, authenticate, listening } = o;
   const below = (name: string) => {
     const dir = join(config.dataDir, name);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -127,6 +131,9 @@ function buildServices(
     mirrors: new Mirrors({ dir: below('mirrors'), protocols: [...config.gitProtocols], vault, log }),
     logs: openLogs(o, { objects: storage.logs, dir: below('logs') }),
     blobs: new BlobStore(storage.blobs),
+    wake: exchange.wake,
+    background: exchange.background,
+    holds: exchange.holds,
     now: steadyClock(),
     publicUrl: () => config.url ?? listening.address,
   } as Services;

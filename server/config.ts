@@ -2,6 +2,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { nearest } from '@reprise/pipelines/nearest.ts';
 import { PROTOCOL_TIMES, type ProtocolTimes, scaleTimes } from '@reprise/runner/protocol.ts';
 import { levels } from 'pino';
+import { parseRedisUrl, type RedisSettings } from './redis/redis-url.ts';
 import { Secret } from './secret.ts';
 import { parseStorageUrl, type S3Settings } from './storage/storage-url.ts';
 
@@ -14,6 +15,8 @@ export interface ServerConfig {
   dataDir: string;
   /** S3-compatible storage for artifacts and finished logs (`STORAGE_URL`); null: directories below the data. */
   storage: S3Settings | null;
+  /** Through which several servers tell each other what happens (`REDIS_URL`); null: there is but one. */
+  redis: RedisSettings | null;
   adminToken: Secret | null;
   /** null: the key file beside the data. */
   secretKey: Secret | null;
@@ -61,7 +64,7 @@ const GIT_PROTOCOLS = ['https', 'http', 'ssh', 'file'];
 const GIB = 1024 ** 3;
 
 /** Engines that this version does not have: starting on the embedded ones instead would surprise, so it is refused. */
-const OTHER_ENGINES = ['DATABASE_URL', 'REDIS_URL'];
+const OTHER_ENGINES = ['DATABASE_URL'];
 
 /** Settings of capabilities that this version does not have yet: said so at start-up, and not read. */
 const RESERVED = ['REPRISE_RUNNER_REGISTRATION'];
@@ -132,6 +135,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     url: publicAddress(text('REPRISE_URL'), problems),
     dataDir: resolve(text('REPRISE_DATA_DIR') ?? './data'),
     storage: parseStorageUrl(text('STORAGE_URL'), env, problems),
+    redis: parseRedisUrl(text('REDIS_URL'), problems),
     adminToken: secret('REPRISE_ADMIN_TOKEN', 32),
     secretKey: secret('REPRISE_SECRET_KEY', 32),
     githubWebhookSecret: secret('REPRISE_GITHUB_WEBHOOK_SECRET', 16),

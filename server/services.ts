@@ -8,6 +8,9 @@ import type { Mirrors } from './git/mirrors.ts';
 import type { Live } from './live/live.ts';
 import type { LogStore } from './logs/log.store.ts';
 import type { Queue } from './queue/queue.ts';
+import type { Wake } from './queue/wake.ts';
+import type { Background } from './servers/background.ts';
+import type { Holds } from './servers/holds.ts';
 import type { Vault } from './vault.ts';
 
 /** What the server is made of; built once in `app.ts` and handed to every group of routes. */
@@ -24,6 +27,11 @@ export interface Services {
   blobs: BlobStore;
   live: Live;
   queue: Queue;
+  /** Between the queue and the runners that wait, at whichever server. */
+  wake: Wake;
+  background: Background;
+  /** What one server at a time does for all. */
+  holds: Holds;
   planner: Planner;
   /** Milliseconds since 1970; a test may give its own clock. */
   now(): number;

@@ -35,7 +35,8 @@ const ASKED = sql<number>`trigger_kind in ('manual', 'rebuild')`;
 /**
  * Plans queued builds in the background. The builds table is the queue, so nothing is lost in a restart and `wake` is only a
  * hint. Builds of one project are planned in their order, so that their jobs are queued in it; but those that were asked
- * for (by a person or as a rebuild) have a lane of their own, as they mostly need no upstream, which may be hanging.
+ * for (by a person or as a rebuild) have a lane of their own, as they mostly need no upstream, which may be hanging. A lane is
+ * worked on by one server at a time; what two should come to plan is recorded once.
  */
 export class Planner {
   readonly #services: Services;
@@ -54,18 +55,23 @@ export class Planner {
     this.#retryAfterMs = o.retryAfterMs ?? RETRY_AFTER_MS;
   }
 
+  /** Plans what there is, and what comes, as soon as the background work is started. */
   start(): void {
     this.#isStarted = true;
-    this.wake();
+    this.#services.background.on('plan', () => this.#lookHere());
   }
 
-  /** There may be builds to plan. */
+  /** There may be builds to plan: some server does. Call it after the commit. */
   wake(): void {
+    this.#services.background.wake('plan');
+  }
+
+  #lookHere(): void {
     if (!this.#isStarted || this.#stopping.signal.aborted) return;
     this.#lookAgain = true;
     this.#looking ??= this.#look().finally(() => {
       this.#looking = undefined;
-      if (this.#lookAgain) this.wake();
+      if (this.#lookAgain) this.#lookHere();
     });
   }
 
@@ -94,7 +100,7 @@ export class Planner {
   /** Nobody else may wake it for the builds that it could not get at. */
   #wakeLater(): void {
     delay(BROKEN_AFTER_MS, undefined, { signal: this.#stopping.signal }).then(
-      () => this.wake(),
+      () => this.#lookHere(),
       () => {}, // The server is stopping.
     );
   }
@@ -119,17 +125,20 @@ export class Planner {
     const key = `${lane.project_id}/${lane.asked}`;
     const same = [...this.#lanes.keys()].filter((other) => other.endsWith(`/${lane.asked}`));
     if (this.#lanes.has(key) || same.length >= MOST_LANES) return;
-    const done = this.#work(lane).then(
-      () => {
-        this.#lanes.delete(key);
-        this.wake();
-      },
-      (error: unknown) => {
-        this.#lanes.delete(key);
-        this.#services.log.error({ err: error }, 'The next build to plan could not be read');
-        this.#wakeLater();
-      },
-    );
+    const done = this.#services.holds
+      .with(`plan/${key}`, () => this.#work(lane))
+      .then(
+        (isDone) => {
+          this.#lanes.delete(key);
+          // Where another server is about it, that one looks again.
+          if (isDone) this.#lookHere();
+        },
+        (error: unknown) => {
+          this.#lanes.delete(key);
+          this.#services.log.error({ err: error }, 'The next build to plan could not be read');
+          this.#wakeLater();
+        },
+      );
     this.#lanes.set(key, done);
   }
 
@@ -242,7 +251,7 @@ export class Planner {
     delay(ms, undefined, { signal: this.#stopping.signal }).then(
       () => {
         this.#resting.delete(id);
-        this.wake();
+        this.#lookHere();
       },
       () => {}, // The server is stopping.
     );

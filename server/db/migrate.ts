@@ -6,6 +6,7 @@ import { secrets } from './migrations/0003-secrets.ts';
 import { promotions } from './migrations/0004-promotions.ts';
 import { repeatsAndReports } from './migrations/0005-repeats-and-reports.ts';
 import { runningLogs } from './migrations/0007-running-logs.ts';
+import { severalServers } from './migrations/0009-several-servers.ts';
 import type { Database } from './schema.ts';
 
 /** One number, one change; a released migration is never edited. */
@@ -16,6 +17,7 @@ const MIGRATIONS = {
   '0004-promotions': promotions,
   '0005-repeats-and-reports': repeatsAndReports,
   '0007-running-logs': runningLogs,
+  '0009-several-servers': severalServers,
 };
 
 /** Brings the database to this program's schema. Throws where it was written by a newer Reprise. */

@@ -31,6 +31,10 @@ export interface Database {
   host_states: HostStateTable;
   logs: LogTable;
   log_chunks: LogChunkTable;
+  servers: ServerTable;
+  holds: HoldTable;
+  installation: InstallationTable;
+  bundles: BundleTable;
 }
 
 export interface ProjectTable {
@@ -485,4 +489,39 @@ export interface LogChunkTable {
   newlines: number;
   at: number;
   bytes: Buffer;
+}
+
+/** A server that works on this database, or did: each says every few seconds that it is there. */
+export interface ServerTable {
+  /** Kept in its data directory. */
+  id: string;
+  host: string;
+  started_at: number;
+  seen_at: number;
+}
+
+/** What one server at a time does for all (`server/servers/holds.ts`). */
+export interface HoldTable {
+  name: string;
+  /** The server's id. */
+  holder: string;
+  expires_at: number;
+}
+
+/** What must be the same for every server. */
+export interface InstallationTable {
+  name: 'key';
+  value: string;
+}
+
+/** A pinned commit with its history, as far as `basis` does not hold that, in the storage. */
+export interface BundleTable {
+  project_id: string;
+  commit_sha: string;
+  /** Another bundled commit of the project, which must be there first; null: none. */
+  basis: string | null;
+  /** How many bundles come before it. */
+  depth: number;
+  size: number;
+  made_at: number;
 }

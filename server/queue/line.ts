@@ -5,7 +5,8 @@ export type Taken<Got> = { got: Got } | 'nothing' | 'not-for-you';
 export class Line<Ask extends { kind: string }, Got> {
   readonly #take: (ask: Ask) => Promise<Taken<Got>>;
   #waiters: Waiter<Ask, Got>[] = [];
-  #serving = false;
+  #isServing = false;
+  #served: Promise<void> = Promise.resolve();
   #again = false;
 
   /** `take` tries for one. Those of one `kind` can take the same things, so that `nothing` in a round holds for all of it. */
@@ -17,6 +18,11 @@ export class Line<Ask extends { kind: string }, Got> {
     return this.#waiters.length;
   }
 
+  /** Of whom there is somebody who waits. */
+  kinds(): Set<string> {
+    return new Set(this.#waiters.filter(({ leaving }) => !leaving).map(({ ask }) => ask.kind));
+  }
+
   /** Waits for its turn: null after `waitMs`, when `signal` aborts, or when dismissed. */
   wait(ask: Ask, o: { waitMs: number; signal: AbortSignal }): Promise<Got | null> {
     const { promise, resolve, reject } = Promise.withResolvers<Got | null>();
@@ -26,19 +32,21 @@ export class Line<Ask extends { kind: string }, Got> {
     o.signal.addEventListener('abort', leave, { once: true });
     this.#waiters.push(waiter);
     if (o.signal.aborted) leave();
-    this.serve();
+    void this.serve();
     return promise.finally(() => {
       clearTimeout(timer);
       o.signal.removeEventListener('abort', leave);
     });
   }
 
-  /** Something may have come. One round runs at a time; a call during a round leads to one more. */
-  serve(): void {
+  /** Something may have come. One round runs at a time; a call during a round leads to one more. Resolves after the last. */
+  serve(): Promise<void> {
     this.#again = true;
-    if (this.#serving) return;
-    this.#serving = true;
-    void this.#rounds();
+    if (!this.#isServing) {
+      this.#isServing = true;
+      this.#served = this.#rounds();
+    }
+    return this.#served;
   }
 
   /** Sends away those that `who` is true for. */
@@ -58,7 +66,7 @@ export class Line<Ask extends { kind: string }, Got> {
       }
     } finally {
       // In the same breath as the last look at `#again`: a call in between would be lost.
-      this.#serving = false;
+      this.#isServing = false;
     }
   }
 

@@ -5,6 +5,7 @@ import { topicsOfAttempt } from '../runners/attempt.store.ts';
 import { Presence } from '../runners/presence.ts';
 import type { Services } from '../services.ts';
 import { claimJob } from './claim.ts';
+import { claimableKinds } from './claimable.ts';
 import { renewAllLeases } from './lease.ts';
 import { Line, type Taken } from './line.ts';
 import { Sweep } from './sweep.ts';
@@ -34,7 +35,16 @@ export class Queue {
     const { db, config, now } = this.#services;
     await renewAllLeases(db, now() + config.times.reassignMs);
     const everyMs = Math.ceil(config.times.renewMs / SWEEPS_PER_RENEWAL);
-    this.#timer = setInterval(() => this.#sweep.start(), everyMs);
+    this.#timer = setInterval(() => {
+      this.#sweep.start();
+      void this.#line.serve();
+      this.#services.background.look();
+    }, everyMs);
+    this.#services.wake.start({
+      serve: () => this.#line.serve(),
+      kinds: () => this.#line.kinds(),
+      claimable: () => claimableKinds(this.#services.reader),
+    });
   }
 
   /** Sends every waiting runner away empty-handed. Attempts go on; their runners find the next server. */
@@ -47,7 +57,7 @@ export class Queue {
 
   /** Something may be claimable now: call it after the commit that made it so. */
   wake(): void {
-    this.#line.serve();
+    this.#services.wake.wake();
   }
 
   /** Claims that wait for a job. */
@@ -65,7 +75,9 @@ export class Queue {
     this.presence.refuseWhenClosed();
     const asking = { ...ask, runnerId: runner.id, kind: runner.labels };
     const waitMs = this.#services.config.times.claimWaitMs;
-    return this.#line.wait(asking, { waitMs, signal });
+    const got = this.#line.wait(asking, { waitMs, signal });
+    this.#services.wake.waits(asking.kind);
+    return got;
   }
 
   /** Ends the waiting claims of a process that is gone, before they take a job nobody would execute. */

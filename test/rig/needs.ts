@@ -31,6 +31,7 @@ const NEEDS: [RegExp, string[]][] = [
     /\/(contract\/(blobs|logs)|integration\/storage)/,
     ['/usr/bin/python3', '/usr/lib/python3/dist-packages/swift/common/wsgi.py'],
   ],
+  [/\/contract\/(wake|background|live)/, ['redis-server', 'setpriv']],
   [/\/integration\//, ['git']],
 ];
 
