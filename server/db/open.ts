@@ -97,4 +97,14 @@ class ImmediateSqliteDriver extends SqliteDriver {
     await super.commitTransaction(connection);
     crashPoint('committed');
   }
+
+  /**
+   * On a full disk SQLite has rolled back by itself (sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction"): then what
+   * went wrong is to be told, and not that there is nothing left to roll back.
+   */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.rollbackTransaction(connection).catch((error: Error) => {
+      if (!error.message.includes('no transaction is active')) throw error;
+    });
+  }
 }

@@ -1,6 +1,7 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { diskFull } from './disk-full.ts';
 import { Refusal } from './refusal.ts';
 
 /** The body of every error answer (RFC 9457). */
@@ -55,27 +56,14 @@ export function sendProblem(response: Response, refusal: Refusal): void {
 /** A full disk, a body that express's parser refused, a fault: each as the refusal it means. */
 function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  if (isDiskFull(error)) {
-    return new Refusal(
-      507,
-      'disk-full',
-      "The server's disk is full. Free some space and send the request again.",
-    );
-  }
+  const full = diskFull(error);
+  if (full) return full;
   const status = (error as { status?: unknown })?.status;
   if (status === 413) return new Refusal(413, 'too-large', 'The body is larger than this route accepts.');
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new Refusal(status, 'bad-request', `The request could not be read: ${(error as Error).message}.`);
   }
   return new Refusal(500, 'internal', "Something in Reprise broke. The server's log says what.");
-}
-
-function isDiskFull(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const { code } = at as { code?: unknown };
-    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'SQLITE_FULL') return true;
-  }
-  return false;
 }
 
 const TITLES: Record<number, string> = {

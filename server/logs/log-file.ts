@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crashPoint } from '../crash-point.ts';
-import { Refusal } from '../http/refusal.ts';
+import { diskFull } from '../http/disk-full.ts';
 import { findRecords, type IndexRecord, indexChunk, RECORD, readRecords, SEGMENT } from './line-index.ts';
 import type { LogContent } from './log-content.ts';
 
@@ -202,16 +202,6 @@ async function writeAll(file: FileHandle, bytes: Buffer, position: number): Prom
     const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written);
     written += bytesWritten;
   }
-}
-
-function diskFull(error: unknown): Refusal | null {
-  const code = (error as NodeJS.ErrnoException)?.code;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return null;
-  return new Refusal(
-    507,
-    'disk-full',
-    "The server's disk is full, so the log could not be stored. Free some space; the runner will send it again.",
-  );
 }
 
 export function nullIfMissing(error: unknown): null {

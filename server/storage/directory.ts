@@ -4,7 +4,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { crashPoint } from '../crash-point.ts';
-import { Refusal } from '../http/refusal.ts';
+import { diskFull } from '../http/disk-full.ts';
 import { assertKey, type ObjectStore, type StoredObject } from './objects.ts';
 
 /** Bytes read or sent at once. */
@@ -162,11 +162,4 @@ async function syncDirectory(path: string): Promise<void> {
 /** Changes whenever somebody writes to a file or exchanges it, even if the time of writing is put back. */
 function stateOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
-}
-
-function diskFull(error: unknown): Refusal | null {
-  const code = (error as NodeJS.ErrnoException)?.code;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return null;
-  const sentence = "The server's disk is full, so nothing was stored. Free some space and send it again.";
-  return new Refusal(507, 'disk-full', sentence);
 }

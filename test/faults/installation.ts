@@ -17,6 +17,8 @@ export interface Shape {
   /** Seconds that a build rests in the middle of them. */
   rest?: number;
   env?: Record<string, string>;
+  /** The server's, where it is not to be the usual one. */
+  dataDir?: string;
 }
 
 /** A runner as a process of its own, behind a network of its own. */
@@ -51,7 +53,9 @@ export class Installation implements AsyncDisposable {
   }
 
   static async start(shape: Shape): Promise<Installation> {
-    const rig = await Rig.start({ env: { ...shape.env } });
+    const rig = await Rig.start({
+      env: { ...shape.env, ...(shape.dataDir && { REPRISE_DATA_DIR: shape.dataDir }) },
+    });
     const project = await rig.project(PROJECT, { '.reprise.yml': pipeline(shape), data: 'the same bytes\n' });
     await rig.api('PUT', `/api/projects/${PROJECT}/secrets/CANARY`, { value: CANARY });
     const installation = new Installation(rig, project, shape);
@@ -66,27 +70,28 @@ export class Installation implements AsyncDisposable {
     return exitCode === null && signalCode === null;
   }
 
+  /** Where the server keeps everything. */
+  get dataDir(): string {
+    return this.shape.dataDir ?? this.rig.path('data');
+  }
+
   /** Sends a push until it is answered, and again if told, as GitHub may. Returns its build's number. */
   async push({ times = 1 } = {}): Promise<number> {
-    const guid = randomUUID();
-    // Another commit before it each time: else it would be taken for the same push, come by another webhook.
-    const before = randomBytes(20).toString('hex');
-    const payload = pushPayload({
-      github: `example/${PROJECT}`,
-      branch: 'main',
-      before,
-      after: this.project.head,
-    });
+    const delivery = this.#delivery();
     let number: number | null = null;
     for (let sent = 0; sent < times || number === null; sent += 1) {
-      const response = await this.#untilAnswered(() =>
-        deliver({ ...this.project.webhook, event: 'push', payload, guid }),
-      );
+      const response = await this.#untilAnswered(() => deliver(delivery));
       const { builds } = (await response.json()) as { builds: { number: number }[] };
       number = builds[0]?.number ?? null;
-      if (number !== null) this.acknowledged.set(guid, number);
+      if (number !== null) this.acknowledged.set(delivery.guid, number);
     }
     return number ?? 0;
+  }
+
+  /** Sends a push and takes what it is answered for an answer. */
+  async pushOnce(): Promise<{ status: number; body: unknown }> {
+    const response = await deliver(this.#delivery());
+    return { status: response.status, body: await response.json() };
   }
 
   /** Ends the server as a power cut does, or waits for it to end itself, and starts it again, with these settings of its own. */
@@ -157,6 +162,18 @@ export class Installation implements AsyncDisposable {
 
   #runnerProcess({ name, token, proxy }: Omit<FaultyRunner, 'process'>): RepriseProcess {
     return this.rig.restartRunner(name, token, { env: { REPRISE_SERVER: proxy.address } });
+  }
+
+  #delivery() {
+    // Another commit before it each time: else it would be taken for the same push, come by another webhook.
+    const before = randomBytes(20).toString('hex');
+    const payload = pushPayload({
+      github: `example/${PROJECT}`,
+      branch: 'main',
+      before,
+      after: this.project.head,
+    });
+    return { ...this.project.webhook, event: 'push', payload, guid: randomUUID() };
   }
 
   async #untilAnswered(ask: () => Promise<Response>): Promise<Response> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import SQLite from 'better-sqlite3';
 import { filesWith } from '../rig/canary.ts';
 import { CANARY, expectedLines, type Installation } from './installation.ts';
@@ -23,7 +24,7 @@ interface Attempt {
  * over, the secret is nowhere, and the database is sound.
  */
 export function breaches(installation: Installation): string[] {
-  const db = new SQLite(installation.rig.path('data', 'reprise.db'), { readonly: true });
+  const db = new SQLite(join(installation.dataDir, 'reprise.db'), { readonly: true });
   try {
     const attempts = attemptsIn(db);
     return [
@@ -118,12 +119,12 @@ function logOf({ answers, shape }: Installation, attempt: Attempt): string[] {
 }
 
 /** The same commit made the same bytes, each time, and they are given out as they were recorded. */
-function artifacts(db: SQLite.Database, { answers, rig }: Installation): string[] {
+function artifacts(db: SQLite.Database, { answers, dataDir }: Installation): string[] {
   const rows = db
     .prepare('select builds.number, sha256 from artifacts join builds on builds.id = artifacts.build_id')
     .all() as { number: number; sha256: string }[];
   const wrong = rows.filter((row) => sha256(answers.artifacts.get(row.number) ?? '') !== row.sha256);
-  const incoming = rig.path('data', 'blobs', 'incoming');
+  const incoming = join(dataDir, 'blobs', 'incoming');
   const parts = existsSync(incoming) ? readdirSync(incoming) : [];
   const digests = new Set(rows.map((row) => row.sha256));
   return [
@@ -152,9 +153,9 @@ function environmentOf(pid: string): string {
   }
 }
 
-function secrets({ rig, runners, outputs }: Installation): string[] {
+function secrets({ rig, dataDir, runners, outputs }: Installation): string[] {
   const texts = [CANARY, Buffer.from(CANARY).toString('base64').slice(0, 24)];
-  const places = [rig.path('data'), ...runners.map(({ name }) => rig.path(`runner-${name}`))];
+  const places = [dataDir, ...runners.map(({ name }) => rig.path(`runner-${name}`))];
   const files = places.flatMap((place) => filesWith(place, texts));
   const printed = outputs.filter((output) => texts.some((text) => output.includes(text)));
   return [...files, ...printed.map(() => 'the output of a process')].map(
