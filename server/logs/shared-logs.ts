@@ -40,7 +40,9 @@ export class SharedLogs implements LogStore {
     this.#look = setInterval(() => {
       this.#storing = this.#storing
         .then(() => this.storeFinished())
-        .catch((error) => o.log.error({ err: error }, 'finished logs could not be moved to the storage'));
+        .catch((error) =>
+          o.log.warn({ err: error }, 'finished logs could not be moved to the storage; they will be'),
+        );
     }, LOOK_MS).unref();
   }
 
