@@ -6,6 +6,8 @@ import { placeOf } from './place.ts';
 
 /** Changes that come together are told together: of what has passed at once, only that. */
 const GATHER_MS = 250;
+/** Until another server's telling is over. */
+const OTHERS_MS = 2000;
 /** Read at once. */
 const MOST_ROWS = 50;
 /** What GitHub could not be told for so long is not told any more. */
@@ -14,7 +16,8 @@ const NEWS_FOR_MS = 24 * 3_600_000;
 /**
  * Tells GitHub the status of builds and deployments, where a token is configured. What is still to be told is found in the database, as the
  * status last told beside the status now, so that nothing is lost in a restart and nothing is told that is no longer so. Where GitHub
- * cannot be reached, or limits the rate, everything waits for it; where it says no, that is logged and left.
+ * cannot be reached, or limits the rate, everything waits for it; where it says no, that is logged and left. One
+ * server at a time does it.
  */
 export class GithubReports {
   readonly #services: Services;
@@ -66,15 +69,15 @@ export class GithubReports {
 
   /** Returns after how many milliseconds to go on; 0: all is told. */
   async #tellAll(): Promise<number> {
-    const { db, log, now } = this.#services;
+    const { holds, log, now } = this.#services;
     try {
-      const which = { since: now() - NEWS_FOR_MS, limit: MOST_ROWS };
-      const builds = await buildsToTell(db, which);
-      for (const build of builds) await this.#tellOfBuild(build);
-      const deployments = await deploymentsToTell(db, which);
-      for (const deployment of deployments) await this.#tellOfDeployment(deployment);
+      let pauseMs = 0;
+      const isMine = await holds.with('tell-github', async () => {
+        pauseMs = await this.#tellWhatIsNew();
+      });
       this.#tries = 0;
-      return Math.max(builds.length, deployments.length) === MOST_ROWS ? GATHER_MS : 0;
+      // Whoever is about it may have looked before what is new here.
+      return isMine ? pauseMs : OTHERS_MS;
     } catch (fault) {
       const pauseMs = retryAfterMs(fault, { tries: this.#tries, now: now() }) ?? GATHER_MS;
       this.#tries += 1;
@@ -84,6 +87,16 @@ export class GithubReports {
       );
       return pauseMs;
     }
+  }
+
+  async #tellWhatIsNew(): Promise<number> {
+    const { db, now } = this.#services;
+    const which = { since: now() - NEWS_FOR_MS, limit: MOST_ROWS };
+    const builds = await buildsToTell(db, which);
+    for (const build of builds) await this.#tellOfBuild(build);
+    const deployments = await deploymentsToTell(db, which);
+    for (const deployment of deployments) await this.#tellOfDeployment(deployment);
+    return Math.max(builds.length, deployments.length) === MOST_ROWS ? GATHER_MS : 0;
   }
 
   async #tellOfBuild(build: Awaited<ReturnType<typeof buildsToTell>>[number]): Promise<void> {
