@@ -140,7 +140,7 @@ function checkServers(path: Path, { haproxy, hosts }: EnvironmentFile): Located[
   return [{ path: [...path, 'haproxy'], key: true, message }];
 }
 
-/** Expressions may stand in the names of jobs and steps and in values of `env`, and nowhere else. */
+/** Expressions may stand in the names of jobs and steps, in concurrency groups and in values of `env`, and nowhere else. */
 function checkExpressions(value: unknown, path: Path): Located[] {
   if (typeof value === 'string') return value.includes('${') ? checkText(value, path) : [];
   if (typeof value !== 'object' || value === null) return [];
@@ -157,7 +157,7 @@ function checkText(text: string, path: Path): Located[] {
   const isScript = ['run', 'restart'].includes(String(path.at(-1)));
   const message = isScript
     ? inScriptMessage(text)
-    : 'expressions can only stand in the names of jobs and steps and in values of env';
+    : 'expressions can only stand in the names of jobs and steps, in concurrency groups and in values of env';
   return [{ path, within: EXPRESSION_START, message }];
 }
 
@@ -167,5 +167,6 @@ function mayHoldExpressions(path: Path): boolean {
   if (top !== 'jobs') return false;
   if (third === 'env') return true;
   if (third === 'name') return path.length === 3;
+  if (third === 'concurrency') return true;
   return third === 'steps' && (fifth === 'env' || (fifth === 'name' && path.length === 5));
 }

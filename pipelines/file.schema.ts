@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cron } from './cron.ts';
+import { cron, timezone } from './cron.ts';
 import { environment } from './environment.schema.ts';
 import { job } from './job.schema.ts';
 import { list, mapOf, name, oneLine, oneOrMore, pattern, section, text } from './values.ts';
@@ -31,7 +31,8 @@ export const pullRequest = section('a map with branches or paths', {
 });
 
 export const schedule = section('a schedule such as { cron: "0 3 * * *", branch: main }', {
-  cron: cron.describe('When: minute, hour, day of the month, month, weekday, in UTC.'),
+  cron: cron.describe('When: minute, hour, day of the month, month, weekday.'),
+  timezone: timezone.describe('Whose clock cron means. Default: UTC.').optional(),
   branch: text(255).describe('Whose head is built. Default: the default branch.').optional(),
 });
 
@@ -65,6 +66,18 @@ export const app = section('a map with description, owner, databases or links', 
   }).optional(),
 });
 
+const SUPERSEDED_RULE = 'must be queued, running, or a map with builds and default-branch';
+
+const superseded = z.enum(['queued', 'running'], { error: 'must be queued or running' });
+
+export const cancelSuperseded = section(SUPERSEDED_RULE, {
+  builds: superseded.describe('queued: older builds that have not begun. running: those that run, too.'),
+  'default-branch': z
+    .boolean({ error: 'must be true or false' })
+    .describe('Whether it holds on the default branch, too. Default: false.')
+    .optional(),
+});
+
 const VERSION_RULE = 'must be 1, the only version of the language there is';
 
 /** The shape of a pipeline file as it is written; what must hold between its parts is in `check.ts`. */
@@ -74,6 +87,10 @@ export const pipelineFile = section('a map that begins with "version: 1" and has
   on: z
     .union([event, list(event, 'push or pull_request'), onMap], { error: eventError(EVENT_RULE) })
     .describe('What starts builds. Default: every push and tag, and pull requests.')
+    .optional(),
+  'cancel-superseded': z
+    .union([superseded, cancelSuperseded], { error: SUPERSEDED_RULE })
+    .describe('Which older builds of its branch or pull request a push cancels. Default: none.')
     .optional(),
   env: env.optional(),
   jobs: mapOf({ key: name, value: job, what: 'names to jobs', least: 1, most: 256 }).describe(

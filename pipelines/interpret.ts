@@ -4,6 +4,7 @@ import type { freezeWindow } from './environment.schema.ts';
 import type { JobFile, PipelineFile } from './file.schema.ts';
 import { asList } from './lists.ts';
 import type {
+  CancelSuperseded,
   Environment,
   FreezeWindow,
   Haproxy,
@@ -29,6 +30,7 @@ export function interpret(written: PipelineFile, file: YamlFile): Pipeline {
     version: 1,
     app: databases === undefined ? app : { ...app, databases: asList(databases) },
     on: triggers(written.on),
+    cancelSuperseded: toCancelSuperseded(written['cancel-superseded']),
     env: variables(written.env, ['env'], file),
     jobs: file.keys(['jobs']).flatMap((name) => {
       const job = written.jobs[name];
@@ -56,8 +58,18 @@ function triggers(on: PipelineFile['on']): Triggers {
   return {
     push: on.push === undefined ? null : { ...anyPush, ...lists(on.push) },
     pullRequest: on.pull_request === undefined ? null : { ...anyPullRequest, ...lists(on.pull_request) },
-    schedules: (on.schedule ?? []).map(({ cron, branch }) => ({ cron, branch: branch ?? null })),
+    schedules: (on.schedule ?? []).map(({ cron, timezone, branch }) => ({
+      cron,
+      timezone: timezone ?? 'UTC',
+      branch: branch ?? null,
+    })),
   };
+}
+
+function toCancelSuperseded(written: PipelineFile['cancel-superseded']): CancelSuperseded | null {
+  if (written === undefined) return null;
+  if (typeof written === 'string') return { builds: written, defaultBranch: false };
+  return { builds: written.builds, defaultBranch: written['default-branch'] ?? false };
 }
 
 function lists(filters: Record<string, string | string[] | undefined> | null): Record<string, string[]> {
@@ -99,7 +111,15 @@ function toJob(name: string, job: JobFile, file: YamlFile): JobDefinition {
     })),
     inputs: asList(job.inputs),
     ...secretsOf(job),
+    ...concurrencyOf(job),
+    ...(job.priority === undefined ? {} : { priority: job.priority }),
   };
+}
+
+function concurrencyOf({ concurrency }: JobFile): Pick<JobDefinition, 'concurrency'> {
+  if (concurrency === undefined) return {};
+  const { group, limit = 1 } = typeof concurrency === 'string' ? { group: concurrency } : concurrency;
+  return { concurrency: { group, limit } };
 }
 
 function toStep(step: StepFile, path: Path, file: YamlFile): StepDefinition {
@@ -115,7 +135,7 @@ function toStep(step: StepFile, path: Path, file: YamlFile): StepDefinition {
   };
 }
 
-/** Left out where there are none, so that plans recorded before there were secrets stay the same. */
+/** Left out where there are none, as what came to the language later is, so that earlier plans stay the same. */
 function secretsOf({ secrets }: { secrets?: string | string[] | undefined }): { secrets?: string[] } {
   return secrets === undefined ? {} : { secrets: asList(secrets) };
 }

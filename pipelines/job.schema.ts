@@ -47,6 +47,15 @@ export const artifact = section('an artifact such as { name: shop, paths: [dist]
   exclude: oneOrMore(insideGlob, 'a path or a glob').describe('What of it is left out.').optional(),
 });
 
+const group = oneLine(200);
+
+export const concurrency = section('a group such as docs, or a map with group and limit', {
+  group: group.describe(
+    'Its name, which may hold expressions. Jobs of the project with the same group share it.',
+  ),
+  limit: wholeNumber(1, 100).describe('How many of them run at once. Default: 1.').optional(),
+});
+
 export const job = section('a job, a map with steps', {
   name: oneLine(200).describe('Shown for the job. Default: its key.').optional(),
   'runs-on': oneOrMore(name, 'a label of a runner', 16)
@@ -73,5 +82,12 @@ export const job = section('a job, a map with steps', {
   network: network.optional(),
   secrets: secrets.describe('Secrets of the project that every step sees as variables.').optional(),
   'working-directory': workingDirectory.optional(),
+  concurrency: z
+    .union([group, concurrency], { error: 'must be a group such as docs, or a map with group and limit' })
+    .describe('A group of which only so many jobs run at once.')
+    .optional(),
+  priority: wholeNumber(-100, 100)
+    .describe('Of jobs that wait for the same runners, those with more go first. Default: 0.')
+    .optional(),
   retry: wholeNumber(0, 2).describe('How often the job is tried again when it fails. Default: 0.').optional(),
 });

@@ -13,8 +13,23 @@ export type Network = 'egress' | 'none';
 export interface Triggers {
   push: { branches: string[] | null; tags: string[] | null; paths: string[] | null } | null;
   pullRequest: { branches: string[] | null; paths: string[] | null } | null;
-  /** Five-field cron expressions in UTC; a `branch` of null is the default branch. */
-  schedules: { cron: string; branch: string | null }[];
+  schedules: Schedule[];
+}
+
+/** When a branch is built by the clock. */
+export interface Schedule {
+  /** Five fields. */
+  cron: string;
+  /** Of the IANA database; `UTC` unless given. */
+  timezone: string;
+  /** `null`: the default branch. */
+  branch: string | null;
+}
+
+/** Which older builds of the same branch or pull request a newer one cancels: those that have not begun, or all. */
+export interface CancelSuperseded {
+  builds: 'queued' | 'running';
+  defaultBranch: boolean;
 }
 
 /** Day-to-day documentation of the application, as written under `app:`. */
@@ -74,6 +89,8 @@ export interface Pipeline {
   version: 1;
   app: App;
   on: Triggers;
+  /** `null`: none. */
+  cancelSuperseded: CancelSuperseded | null;
   env: Record<string, string>;
   /** In the file's order. */
   jobs: JobDefinition[];
@@ -100,6 +117,10 @@ export interface JobDefinition {
   inputs: string[];
   /** Names of the project's secrets that every step sees. Left out: none. */
   secrets?: string[];
+  /** At most `limit` jobs of the project that name the group run at once. Left out: it is in none. */
+  concurrency?: { group: string; limit: number };
+  /** From -100 to 100; more goes first. Left out: 0. */
+  priority?: number;
 }
 
 export interface StepDefinition {
@@ -129,6 +150,8 @@ export interface ArtifactDefinition {
 export interface Plan {
   version: 1;
   jobs: PlannedJob[];
+  /** Left out: it cancels none. */
+  cancelSuperseded?: CancelSuperseded;
 }
 
 /** A job ready to be executed. `env` holds the file's, the job's and (per step) the step's values, resolved. */

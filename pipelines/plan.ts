@@ -26,7 +26,9 @@ export function planBuild(
       ? []
       : [`the env of job ${JSON.stringify(job.name)} is too large once this build's facts are filled in`],
   );
-  return tooLarge.length > 0 ? refused(tooLarge) : { plan: { version: 1, jobs }, problems: [] };
+  if (tooLarge.length > 0) return refused(tooLarge);
+  const { cancelSuperseded } = pipeline;
+  return { plan: { version: 1, jobs, ...(cancelSuperseded && { cancelSuperseded }) }, problems: [] };
 }
 
 function planJob(job: JobDefinition, pipeline: Pipeline, facts: BuildFacts): PlannedJob {
@@ -34,8 +36,10 @@ function planJob(job: JobDefinition, pipeline: Pipeline, facts: BuildFacts): Pla
   const fill = (env: Record<string, string>) =>
     Object.fromEntries(Object.entries(env).map(([name, text]) => [name, resolve(text, values)]));
   const title = (text: string) => Array.from(resolve(text, values)).slice(0, LONGEST_NAME).join('');
+  const { concurrency, ...rest } = job;
   return {
-    ...job,
+    ...rest,
+    ...groupOf(concurrency, title),
     ...(job.title === undefined ? {} : { title: title(job.title) }),
     env: fill({ ...pipeline.env, ...job.env }),
     steps: job.steps.map((step) => ({
@@ -47,6 +51,15 @@ function planJob(job: JobDefinition, pipeline: Pipeline, facts: BuildFacts): Pla
       ...secretsOf(job, step),
     })),
   };
+}
+
+/** A group whose facts are all empty for this build, such as the branch of a tag, is none. */
+function groupOf(
+  concurrency: JobDefinition['concurrency'],
+  fill: (text: string) => string,
+): Pick<PlannedJob, 'concurrency'> {
+  const group = fill(concurrency?.group ?? '').trim();
+  return concurrency === undefined || group === '' ? {} : { concurrency: { ...concurrency, group } };
 }
 
 function secretsOf(job: JobDefinition, step: StepDefinition): { secrets?: string[] } {

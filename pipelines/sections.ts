@@ -1,6 +1,6 @@
 import { environment, freezeWindow, haproxy, health, prepare } from './environment.schema.ts';
-import { app, onMap, pipelineFile, pullRequest, push, schedule } from './file.schema.ts';
-import { artifact, job, step } from './job.schema.ts';
+import { app, cancelSuperseded, onMap, pipelineFile, pullRequest, push, schedule } from './file.schema.ts';
+import { artifact, concurrency, job, step } from './job.schema.ts';
 import { didYouMean } from './nearest.ts';
 import type { Path } from './yaml-places.ts';
 
@@ -23,18 +23,9 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   'on.push': section(push),
   'on.pull_request': section(pullRequest),
   'on.schedule.*': section(schedule),
-  'jobs.*': section(job, [
-    'image',
-    'services',
-    'matrix',
-    'if',
-    'cache',
-    'reports',
-    'concurrency',
-    'priority',
-    'submodules',
-    'lfs',
-  ]),
+  'cancel-superseded': section(cancelSuperseded),
+  'jobs.*': section(job, ['image', 'services', 'matrix', 'if', 'cache', 'reports', 'submodules', 'lfs']),
+  'jobs.*.concurrency': section(concurrency),
   'jobs.*.artifact': section(artifact),
   'jobs.*.artifacts.*': section(artifact),
   'jobs.*.steps.*': section(step, ['if', 'continue-on-error']),

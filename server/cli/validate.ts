@@ -1,5 +1,4 @@
 import { open } from 'node:fs/promises';
-import type { Pipeline } from '@reprise/pipelines/model.ts';
 import { parsePipeline } from '@reprise/pipelines/parse.ts';
 import { formatProblem } from '@reprise/pipelines/problem.ts';
 import { MAX_FILE_BYTES } from '@reprise/pipelines/yaml.ts';
@@ -32,15 +31,8 @@ export async function runValidate(o: {
     for (const problem of problems) o.out(formatProblem(o.file, problem));
   } else {
     o.out(`${o.file} is valid: ${jobs.length === 1 ? 'job' : 'jobs'} ${jobs.join(', ')}.`);
-    for (const part of notYet(pipeline))
-      o.out(`${part} is checked, but this version of Reprise does nothing with it yet.`);
   }
   return pipeline === null ? 1 : 0;
-}
-
-/** Parts of the language that are read and checked before their machinery exists. */
-function notYet({ on }: Pipeline): string[] {
-  return on.schedules.length > 0 ? ['on.schedule'] : [];
 }
 
 /** A little more than a pipeline file may hold, so that a larger one is seen to be, but never read whole. */

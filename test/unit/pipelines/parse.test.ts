@@ -16,7 +16,7 @@ test('a file that uses the whole language means what it says', () => {
   expect(on).toEqual({
     push: { branches: ['main', 'release/**'], tags: ['v*'], paths: ['!docs/**'] },
     pullRequest: { branches: ['main'], paths: null },
-    schedules: [{ cron: '0 3 * * *', branch: 'main' }],
+    schedules: [{ cron: '0 3 * * *', timezone: 'UTC', branch: 'main' }],
   });
   expect(env).toEqual({ NODE_ENV: 'test' });
   expect(jobs).toEqual([
@@ -148,7 +148,7 @@ test.each([
   ['{push: }', { push: anyPush, pullRequest: null }],
   [
     '{schedule: [{cron: 5 4 * * 1}]}',
-    { push: null, pullRequest: null, schedules: [{ cron: '5 4 * * 1', branch: null }] },
+    { push: null, pullRequest: null, schedules: [{ cron: '5 4 * * 1', timezone: 'UTC', branch: null }] },
   ],
   ['{pull_request: {paths: src/**}}', { push: null, pullRequest: { branches: null, paths: ['src/**'] } }],
 ])('on: %s', (on, meaning) => {

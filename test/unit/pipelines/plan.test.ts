@@ -126,3 +126,34 @@ jobs:
   expect(jobs[0]?.steps.map(({ secrets }) => secrets)).toEqual([['A', 'B', 'C'], ['B']]);
   expect(JSON.stringify(jobs[1])).not.toContain('secrets');
 });
+
+test('a concurrency group holds the facts of the build, and is none where they are empty', () => {
+  const text = `
+version: 1
+jobs:
+  docs: { concurrency: docs, priority: -5, steps: [{run: x}] }
+  site: { concurrency: { group: "site \${{ build.branch }}", limit: 2 }, steps: [{run: x}] }
+  try: { concurrency: "\${{ build.branch }}", steps: [{run: x}] }`;
+  expect(planOf(text).jobs).toMatchObject([
+    { concurrency: { group: 'docs', limit: 1 }, priority: -5 },
+    { concurrency: { group: 'site main', limit: 2 } },
+    { concurrency: { group: 'main', limit: 1 } },
+  ]);
+  const [, site, tried] = planOf(text, { branch: '', tag: 'v1' }).jobs;
+  expect(site).toMatchObject({ concurrency: { group: 'site', limit: 2 } });
+  expect(tried).not.toHaveProperty('concurrency');
+  expect(site).not.toHaveProperty('priority');
+});
+
+test('which superseded builds are cancelled is part of the plan', () => {
+  const at = (line: string) => planOf(`version: 1\n${line}\njobs: { a: { steps: [{run: x}] } }`);
+  expect(at('cancel-superseded: queued').cancelSuperseded).toEqual({
+    builds: 'queued',
+    defaultBranch: false,
+  });
+  expect(at('cancel-superseded: { builds: running, default-branch: true }').cancelSuperseded).toEqual({
+    builds: 'running',
+    defaultBranch: true,
+  });
+  expect(at('')).not.toHaveProperty('cancelSuperseded');
+});

@@ -50,7 +50,7 @@ describe('keys', () => {
     ],
     [
       atTop('xyzzy: 1'),
-      '"xyzzy" is not known at the top of the file; known are version, app, on, env, jobs, environments',
+      '"xyzzy" is not known at the top of the file; known are version, app, on, cancel-superseded, env, jobs, environments',
     ],
     [
       'version: 1\njobs: {a: {steps: [{run: x, uses: y}]}}',
@@ -65,18 +65,7 @@ describe('keys', () => {
 });
 
 describe('keys of the language that this version cannot carry out', () => {
-  const job = [
-    'image',
-    'services',
-    'matrix',
-    'if',
-    'cache',
-    'reports',
-    'concurrency',
-    'priority',
-    'submodules',
-    'lfs',
-  ];
+  const job = ['image', 'services', 'matrix', 'if', 'cache', 'reports', 'submodules', 'lfs'];
   test.each(job)('job: %s', (key) => {
     expectOnly(inJob(`${key}: x`), `4:5: ${key} is not supported by this version of Reprise`);
   });
@@ -93,11 +82,37 @@ describe('keys of the language that this version cannot carry out', () => {
       '{schedule: [{cron: "0 3 * * *", brunch: x}]}',
       '2:37: "brunch" is not known in on.schedule[0]; did you mean "branch"?',
     ],
+    [
+      '{schedule: [{cron: "0 3 * * *", timezone: Mars/Base}]}',
+      '2:47: timezone must be a time zone such as Europe/Berlin, or UTC',
+    ],
+    ['{schedule: [{cron: "0 3 * * *", timezone: "+02:00"}]}', '2:47: timezone must be a time zone such as'],
   ])('on: %s', (on, problem) => expectOnly(atTop(`on: ${on}`), problem));
 });
 
 describe('values', () => {
   test.each([
+    [inJob('concurrency: ""'), '4:18: concurrency must not be empty'],
+    [
+      inJob('concurrency: 5'),
+      '4:18: concurrency must be a group such as docs, or a map with group and limit',
+    ],
+    [inJob('concurrency: [docs]'), '4:18: concurrency must be a group such as docs'],
+    [inJob('concurrency: {limit: 2}'), 'concurrency has no group: it must be text'],
+    [inJob('concurrency: {group: a, limit: 0}'), '4:36: limit must be a whole number from 1 to 100'],
+    [
+      inJob('concurrency: {group: a, cancel-in-progress: true}'),
+      '4:29: "cancel-in-progress" is not known in jobs.a.concurrency; known are group, limit',
+    ],
+    [inJob('priority: high'), '4:15: priority must be a whole number from -100 to 100'],
+    [inJob('priority: 101'), '4:15: priority must be a whole number from -100 to 100'],
+    [atTop('cancel-superseded: true'), '2:20: cancel-superseded must be queued, running, or a map'],
+    [atTop('cancel-superseded: all'), '2:20: cancel-superseded must be queued'],
+    [atTop('cancel-superseded: {builds: all}'), '2:29: builds must be queued or running'],
+    [
+      atTop('cancel-superseded: {default-branch: true}'),
+      'cancel-superseded has no builds: it must be queued',
+    ],
     [inJob('timeout: 20'), '4:14: timeout must be a duration such as 20m'],
     [inJob('timeout: 20 minutes'), '4:14: timeout must be a duration such as 20m'],
     [inJob('timeout: ""'), '4:14: timeout must be a duration such as 20m'],
