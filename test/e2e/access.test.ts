@@ -1,23 +1,11 @@
-import { type AxeResults, source as axeSource, type RunOptions } from 'axe-core';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addUser, PASSWORD, signIn } from '../rig/accounts.ts';
 import { openBrowser } from '../rig/chromium.ts';
+import { bringAxe, faultsIn } from './axe.ts';
 import { type Visit, type VisitOptions, visit } from './browser.ts';
 import { type LivedIn, startLivedIn } from './lived-in.ts';
 import { LogOnPage } from './log-build.ts';
-
-const AXE: RunOptions = {
-  runOnly: { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] },
-  // The many that hold need not be written out.
-  resultTypes: ['violations'],
-};
-
-/** What of it can differ where only colours do. */
-const COLOURS: RunOptions = {
-  ...AXE,
-  runOnly: { type: 'rule', values: ['color-contrast', 'link-in-text-block'] },
-};
 
 let lived: LivedIn;
 let browser: Browser;
@@ -312,31 +300,19 @@ test('steps, search, following, menus and help of a running build obey keys', as
 /** Everything that axe finds in light and in dark, and what is too wide. */
 async function faultsOf(page: Page, sights: Sight[]): Promise<string[]> {
   const faults: string[] = [];
-  await page.addInitScript(axeSource);
+  await bringAxe(page);
   for (const { at, opens, open } of sights) {
     await page.emulateMedia({ colorScheme: 'light' });
     await arrive(page, at);
     await open?.(page);
     const where = opens === undefined ? at : `${at} with ${opens}`;
-    for (const fault of await page.evaluate(runAxe, AXE)) faults.push(`${where}: ${fault}`);
+    for (const fault of await faultsIn(page)) faults.push(`${where}: ${fault}`);
     await page.emulateMedia({ colorScheme: 'dark' });
-    for (const fault of await page.evaluate(runAxe, COLOURS)) faults.push(`${where}, dark: ${fault}`);
+    for (const fault of await faultsIn(page, 'colours')) faults.push(`${where}, dark: ${fault}`);
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (over > 0) faults.push(`${where}: ${over} pixels too wide`);
   }
   return faults;
-}
-
-/** Run in the page. */
-async function runAxe(o: RunOptions): Promise<string[]> {
-  const { axe } = window as unknown as { axe: { run(o: RunOptions): Promise<AxeResults> } };
-  const { violations } = await axe.run(o);
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(
-      ({ target, failureSummary }) =>
-        `${id}: ${target.join(' ')}: ${failureSummary?.replaceAll(/\s+/g, ' ')}`,
-    ),
-  );
 }
 
 /** Opens an address and waits until everything of it is drawn. */
