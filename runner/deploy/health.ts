@@ -22,7 +22,9 @@ export interface HealthLook {
 
 /** No address is waited for longer than this in one look. */
 const LONGEST_LOOK_S = 5;
-const PAUSE_MS = 500;
+/** Between two looks: doubled each time, because most applications are up soon and some take long. */
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 500;
 /** A check that does not end when it is asked to is left behind after this. */
 const STOP_MS = 1000;
 /** What a check writes is shown once, when it has decided. */
@@ -34,7 +36,7 @@ export async function awaitHealth(course: Course, target: Target, at: Looked): P
   if (health === null) return;
   const end = performance.now() + health.timeoutMs;
   let said = '';
-  for (;;) {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     const look = await lookAtHealth(course, target, at, end - performance.now());
     if (look.healthy) {
       target.log.say(`Healthy: ${look.detail}`);
@@ -51,7 +53,7 @@ export async function awaitHealth(course: Course, target: Target, at: Looked): P
         'failed',
         `${target.name} was not healthy within ${health.timeoutMs / 1000} s: ${said}`,
       );
-    await wait(Math.min(PAUSE_MS, left));
+    await wait(Math.min(pause, left));
   }
 }
 

@@ -2,13 +2,18 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
+import type { HostRecord } from '@reprise/runner/deploy/deployment.ts';
 import { serverState } from '@reprise/runner/deploy/haproxy.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startDeployer } from '../../rig/deploy/deployer.ts';
 import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/deployments.ts';
 import { isRoot, startHosts, type TestHosts } from '../../rig/deploy/hosts.ts';
 import { freePort } from '../../rig/sshd.ts';
 
-/** An application that takes its time, and that nobody may end while it answers. */
+/**
+ * An application that takes its time, and that nobody may end while it answers. What restarts it waits until the old one is gone, as
+ * any init does: else that one would still be found healthy.
+ */
 const SERVER = `
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
@@ -19,7 +24,9 @@ createServer((request, response) => setTimeout(() => response.end(version), requ
 
 const RESTART = `#!/bin/sh
 shared=$REPRISE_DEPLOY_PATH/shared
-if [ -f "$shared/pid" ]; then kill "$(cat "$shared/pid")" 2>/dev/null; fi
+if old=$(cat "$shared/pid" 2>/dev/null) && kill "$old" 2>/dev/null; then
+  while readlink "/proc/$old/exe" >/dev/null; do sleep 0.01; done
+fi
 nohup "$NODE" server.mjs "$(cat "$shared/port")" >/dev/null 2>&1 </dev/null &
 echo $! > "$shared/pid"
 `;
@@ -56,7 +63,7 @@ describe.skipIf(!isRoot)('three servers behind the real HAProxy (as root)', () =
       '  default_backend shop',
       'backend shop',
       '  option httpchk GET /healthz',
-      '  default-server inter 200ms rise 2 fall 3',
+      '  default-server inter 100ms rise 2 fall 3',
       ...ports.map((port, index) => `  server web-${index + 1} 127.0.0.1:${port} check`),
     ];
     writeFileSync(`${hosts.dir}/haproxy.cfg`, `${config.join('\n')}\n`);
@@ -139,6 +146,51 @@ describe.skipIf(!isRoot)('three servers behind the real HAProxy (as root)', () =
     expect(result, log).toMatchObject({ outcome: 'done' });
     const status = await Promise.all([0, 1, 2].map(async (index) => (await serverState(at(index))).status));
     expect(status).toEqual(['MAINT', 'UP', 'UP']);
+  });
+
+  test('whatever ends while a host is being taken out or put back, the next deployment puts it back', {
+    timeout: 240_000,
+  }, async () => {
+    expect((await carryOut(given('1.0.0', { environment: { batch: null } }))).result.outcome).toBe('done');
+    const states = () =>
+      Promise.all(
+        ['web-1', 'web-2', 'web-3'].map(async (server) => {
+          const { status } = await serverState({ socket: sockets[0] ?? '', backend: 'shop', server });
+          return status;
+        }),
+      );
+    const steps = new Set<string>();
+    for (const phase of ['drain', 'ready'] as const) {
+      for (const at of ['before', 'after'] as const) {
+        const isIt = (entry: HostRecord) =>
+          entry.phase === phase && entry.at === at && entry.host === hosts.names[1];
+        const killed = given('2.0.0');
+        const deployer = startDeployer(killed, (entry, child) => {
+          if (isIt(entry)) steps.add(`killed ${phase} ${at}`);
+          return isIt(entry) ? !child.kill('SIGKILL') : true;
+        });
+        expect((await deployer.end()).result).toBeNull();
+        const left = hosts.live(1);
+        let ended = [killed.id];
+        if (at === 'before') {
+          const dies = given('3.0.0', { ended });
+          ended = [killed.id, dies.id];
+          const { result } = await carryOut(dies, async (entry) => {
+            if (!isIt(entry) || steps.has(`died ${phase}`)) return;
+            steps.add(`died ${phase}`);
+            await hosts.hosts[1]?.crash();
+          });
+          expect(result.status).toBe('errored');
+          expect(result.hosts[1]).toMatchObject({ state: 'unknown', current: null });
+          expect(hosts.live(1)).toBe(phase === 'ready' ? result.release : left);
+          await hosts.hosts[1]?.start();
+        }
+        const last = await carryOut(given('4.0.0', { ended, environment: { batch: null } }));
+        expect(last.result, last.log).toMatchObject({ outcome: 'done' });
+        expect(await states()).toEqual(['UP', 'UP', 'UP']);
+      }
+    }
+    expect(steps.size).toBe(6);
   });
 
   test('a server that HAProxy does not know, or no HAProxy at all, ends it before anything is switched', async () => {

@@ -1,63 +1,25 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import type { Deployment, DeployResult, HostRecord } from '@reprise/runner/deploy/deployment.ts';
-import { fromDeployer } from '@reprise/runner/deploy/lines.ts';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { DeployResult } from '@reprise/runner/deploy/deployment.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startDeployer } from '../../rig/deploy/deployer.ts';
 import { carryOut, deploymentTo, makeArtifact } from '../../rig/deploy/deployments.ts';
 import { isRoot, startHosts, type TestHosts } from '../../rig/deploy/hosts.ts';
-
-const MAIN = fileURLToPath(new URL('../../../runner/deploy/main.ts', import.meta.url));
-
-/** One process that deploys. `heard` is asked at each record, and answers whether it is acknowledged. */
-function startDeployer(given: Deployment, heard: (entry: HostRecord, child: ChildProcess) => boolean) {
-  const child = spawn(process.execPath, [MAIN], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] },
-  });
-  const records: HostRecord[] = [];
-  const log: Buffer[] = [];
-  let result: DeployResult | null = null;
-  let fault: string | null = null;
-  let errors = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    errors += text;
-  });
-  child.stdin.on('error', () => undefined);
-  createInterface({ input: child.stdout }).on('line', (text) => {
-    const line = fromDeployer.parse(JSON.parse(text));
-    if (line.type === 'log') log.push(Buffer.from(line.bytes, 'base64'));
-    else if (line.type === 'result') result = line.result;
-    else if (line.type === 'fault') fault = line.message;
-    else {
-      records.push(line.entry);
-      if (heard(line.entry, child)) tell({ type: 'recorded', number: line.number });
-    }
-  });
-  const tell = (value: object) => child.stdin.write(`${JSON.stringify(value)}\n`);
-  tell({ type: 'assignment', deployment: given });
-  const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
-  return {
-    child,
-    records,
-    tell,
-    async end() {
-      const code = await ended;
-      return { code, result, fault, errors, log: Buffer.concat(log).toString() };
-    },
-  };
-}
 
 describe.skipIf(!isRoot)('the process that deploys (as root)', () => {
   let hosts: TestHosts;
   let first: string;
-  const environment = { batch: 1, prepare: [{ run: 'true', on: 'all' as const }], restart: 'true' };
+  const environment = {
+    batch: 1,
+    prepare: [{ run: 'true', on: 'all' as const }],
+    restart: 'true',
+    health: { http: null, run: 'test ! -e UNHEALTHY || test ! -e ../../shared/sick', timeoutMs: 1 },
+  };
   beforeAll(async () => {
     hosts = await startHosts();
     const { result, log } = await carryOut(deploymentTo(hosts, makeArtifact(hosts.dir, {}), { environment }));
     expect(result.outcome, log).toBe('done');
     first = result.release;
+    writeFileSync(hosts.at(1, 'shared/sick'), '');
   });
   afterAll(() => hosts[Symbol.asyncDispose]());
 
@@ -119,9 +81,13 @@ describe.skipIf(!isRoot)('the process that deploys (as root)', () => {
     timeout: 400_000,
   }, async () => {
     const steps = new Set<string>();
-    for (const target of ['lock', 'prepare', 'switch', 'restart', 'finish', 'unlock'] as const) {
+    const targets = ['lock', 'prepare', 'switch', 'restart', 'health', 'undo', 'finish', 'unlock'] as const;
+    for (const target of targets) {
       for (const at of ['before', 'after'] as const) {
-        const given = deploymentTo(hosts, makeArtifact(hosts.dir, {}, { version: '2.0.0' }), { environment });
+        // Only what is not healthy is undone.
+        const files: Record<string, string> = target === 'undo' ? { UNHEALTHY: '' } : {};
+        const artifact = makeArtifact(hosts.dir, files, { version: '2.0.0' });
+        const given = deploymentTo(hosts, artifact, { environment });
         const deployer = startDeployer(given, (entry, child) => {
           const isIt = entry.phase === target && entry.at === at && entry.host === hosts.names[1];
           if (isIt) {
@@ -133,10 +99,13 @@ describe.skipIf(!isRoot)('the process that deploys (as root)', () => {
         const { result } = await deployer.end();
         expect(result).toBeNull();
         const lives = [0, 1, 2].map((index) => hosts.live(index));
-        const switched = deployer.records.filter(
-          ({ phase, outcome }) => phase === 'switch' && outcome === 'done',
-        );
-        for (const { host, release } of switched) expect(lives[hosts.names.indexOf(host)]).toBe(release);
+        const of = (phase: string, outcome: string | null) =>
+          deployer.records.filter((entry) => entry.phase === phase && entry.outcome === outcome);
+        const undoing = of('undo', null).map(({ host }) => host);
+        for (const { host, release } of of('switch', 'done'))
+          if (!undoing.includes(host)) expect(lives[hosts.names.indexOf(host)]).toBe(release);
+        for (const { host, previousRelease } of of('undo', 'done'))
+          expect(lives[hosts.names.indexOf(host)]).toBe(previousRelease);
         const probed = await carryOut(deploymentTo(hosts, null, { kind: 'probe', environment }));
         expect(probed.result.probes.map(({ current, state }) => [current, state])).toEqual(
           lives.map((live) => [live, 'match']),
@@ -159,7 +128,7 @@ describe.skipIf(!isRoot)('the process that deploys (as root)', () => {
         expect(leftovers(deployer.child.pid)).toEqual([]);
       }
     }
-    expect(steps.size).toBe(12);
+    expect(steps.size).toBe(16);
   });
 
   test('is cancelled by a line', async () => {
