@@ -14,8 +14,8 @@ const COLOURS: RunOptions = {
 };
 
 /** Brings axe with every page that this window loads from now on: once a load, not for every look. */
-export function bringAxe(page: Page): Promise<void> {
-  return page.addInitScript(source);
+export async function bringAxe(page: Page): Promise<void> {
+  await page.addInitScript(source);
 }
 
 /** What of the shown page breaks a rule of WCAG 2.2 AA, one sentence each; or only what is wrong with its colours. */
