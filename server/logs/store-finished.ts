@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Database } from '../db/schema.ts';
 import type { ObjectStore } from '../storage/objects.ts';
-import { LogRows } from './log-rows.ts';
+import { LogRows, RowsGone } from './log-rows.ts';
 import { indexBytes, keysOfLog } from './stored-log.ts';
 
 /** Logs looked at in one go. */
@@ -69,9 +69,16 @@ export async function storeLog(
   if (!head) return;
   const rows = new LogRows(db, head);
   const keys = keysOfLog(attempt);
-  const sha256 = await rows.sha256();
-  await objects.put(keys.log, rows.bytes());
-  await objects.put(keys.index, indexBytes(rows.index()));
+  let sha256: string;
+  try {
+    sha256 = await rows.sha256();
+    await objects.put(keys.log, rows.bytes());
+    await objects.put(keys.index, indexBytes(rows.index()));
+  } catch (error) {
+    // Another server was done first: nothing of what was begun here is to be seen.
+    if (error instanceof RowsGone) return;
+    throw error;
+  }
   await db.transaction().execute(async (trx) => {
     const { numUpdatedRows } = await trx
       .updateTable('logs')

@@ -5,6 +5,8 @@ import { DirectoryLogs } from '@reprise/server/logs/directory-logs.ts';
 import type { LogStore } from '@reprise/server/logs/log.store.ts';
 import { SharedLogs } from '@reprise/server/logs/shared-logs.ts';
 import { storeLog } from '@reprise/server/logs/store-finished.ts';
+import { DirectoryStore } from '@reprise/server/storage/directory.ts';
+import type { ObjectStore } from '@reprise/server/storage/objects.ts';
 import { connectS3, S3Store } from '@reprise/server/storage/s3.ts';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -31,7 +33,8 @@ interface Place extends AsyncDisposable {
 
 describe.each<[string, () => Promise<Place>]>([
   ['a directory', directoryPlace],
-  ['the database and S3-compatible storage', sharedPlace],
+  ['the database and a directory', () => sharedPlace(directoryObjects())],
+  ['the database and S3-compatible storage', async () => sharedPlace(await s3Objects())],
 ])('logs in %s', (_name, openPlace) => {
   test('bytes are held as they were written, whatever they are', async () => {
     await using place = await openPlace();
@@ -209,6 +212,19 @@ describe.each<[string, () => Promise<Place>]>([
     expect(got.equals(bytes)).toBe(true);
   });
 
+  test('a reader reads on while a log is moved under its hands, by two servers at once', async () => {
+    await using place = await openPlace();
+    const bytes = randomBytes(3_000_000);
+    await place.logs.append(ATTEMPT, 0, bytes, 1);
+    const got: Buffer[] = [];
+    for await (const piece of place.other.read(ATTEMPT, { start: 0, end: bytes.length })) {
+      if (got.length === 1) await Promise.all([place.finish(), place.finish()]);
+      got.push(piece);
+    }
+    expect(Buffer.concat(got).equals(bytes)).toBe(true);
+    expect((await read(place.logs)).equals(bytes)).toBe(true);
+  });
+
   test('who listens hears of every growth until he stops, and what another server says', async () => {
     await using place = await openPlace();
     const { logs } = place;
@@ -252,11 +268,31 @@ async function directoryPlace(): Promise<Place> {
   };
 }
 
-async function sharedPlace(): Promise<Place> {
+/** Where finished logs go, and how that ends. */
+type Objects = { objects: ObjectStore } & AsyncDisposable;
+
+function directoryObjects(): Objects {
+  const dir = tempDir();
+  const objects = new DirectoryStore({ dir: dir.path });
+  return { objects, [Symbol.asyncDispose]: async () => dir[Symbol.dispose]() };
+}
+
+async function s3Objects(): Promise<Objects> {
   buckets += 1;
   const settings = settingsOf(await s3.bucket(`logs-${buckets}`));
   const client = await connectS3(settings);
   const objects = new S3Store(client, settings, 'logs');
+  return {
+    objects,
+    async [Symbol.asyncDispose]() {
+      await objects.close();
+      client.destroy();
+    },
+  };
+}
+
+async function sharedPlace(end: Objects): Promise<Place> {
+  const { objects } = end;
   const dir = tempDir();
   const database = await openDatabase(dir.join('reprise.db'));
   const open = () => new SharedLogs({ ...database, objects, log: quiet });
@@ -266,8 +302,8 @@ async function sharedPlace(): Promise<Place> {
     other,
     finish: () => storeLog({ db: database.db, objects }, ATTEMPT),
     async [Symbol.asyncDispose]() {
-      await Promise.all([logs.close(), other.close(), objects.close()]);
-      client.destroy();
+      await Promise.all([logs.close(), other.close()]);
+      await end[Symbol.asyncDispose]();
       await database.close();
       dir[Symbol.dispose]();
     },
