@@ -19,6 +19,14 @@ export function lockDirectory(dataDir: string): Lock {
 }
 
 /**
+ * While it is held, nothing that records lead to is removed from the storage of this data directory: whoever copies a
+ * database first and then what it names holds it. null: somebody else does.
+ */
+export function lockRemovals(dataDir: string, o: { waitMs: number }): Lock | null {
+  return takeLock(join(dataDir, 'removals.lock'), o);
+}
+
+/**
  * Takes the lock whose file is `path`, waiting (and blocking this process) for at most `waitMs` milliseconds; null: somebody else has it.
  * It is SQLite's lock on a file of its own, which the kernel takes back when its process ends, however it ends.
  */

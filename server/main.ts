@@ -8,7 +8,7 @@ const JSON_OPTION = ['--json', 'print JSON for scripts'] as const;
 const { env } = process;
 
 /** Verbs of later versions: known, so that they are not taken for typing mistakes. */
-const RESERVED = ['backup', 'restore', 'verify', 'migrate-engine'];
+const RESERVED = ['migrate-engine'];
 
 /** The `reprise` command. What a subcommand needs is loaded only when it is called. */
 const reprise = new Command('reprise')
@@ -221,6 +221,27 @@ reprise
   .action(async (file, o) =>
     (await import('./cli/verify-audit.ts')).checkAudit(() => openClient(env), file, o),
   );
+
+reprise
+  .command('backup')
+  .description('copy the whole installation of REPRISE_DATA_DIR, while its server may be running')
+  .requiredOption('--to <directory>', 'where to; a directory of its own for each backup')
+  .option('--with-key', 'the secret key, too: whoever has the backup reads every stored secret')
+  .option(...JSON_OPTION)
+  .action(async (o) => (await import('./cli/backup.ts')).makeBackup(env, o));
+reprise
+  .command('restore')
+  .description('make an installation of a backup in an empty REPRISE_DATA_DIR')
+  .argument('<backup>')
+  .option(...JSON_OPTION)
+  .action(async (backup, o) => (await import('./cli/backup.ts')).restoreBackup(env, backup, o));
+reprise
+  .command('verify')
+  .description(
+    'check that the installation of REPRISE_DATA_DIR is whole: database, audit, artifacts and logs',
+  )
+  .option(...JSON_OPTION)
+  .action(async (o) => (await import('./cli/backup.ts')).verifyInstallation(env, o));
 
 for (const verb of RESERVED) {
   reprise

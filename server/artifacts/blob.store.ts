@@ -34,7 +34,7 @@ export class BlobStore {
     { limit }: { limit: number },
   ): Promise<'stored' | 'held'> {
     if (await this.has(sha256)) return 'held';
-    const state = await this.#objects.put(keyOf(sha256), checked(body, { sha256, limit }));
+    const state = await this.#objects.put(blobKey(sha256), checked(body, { sha256, limit }));
     // Its bytes were hashed on the way in: reading them back would only show the cache that they are still in.
     this.#remember(sha256, { state, isSound: true });
     return 'stored';
@@ -47,7 +47,7 @@ export class BlobStore {
 
   /** Bytes of a blob that is here and sound; null otherwise. */
   async size(sha256: string): Promise<number | null> {
-    const object = await this.#objects.open(keyOf(sha256));
+    const object = await this.#objects.open(blobKey(sha256));
     if (!object) return null;
     try {
       return (await this.#verify(sha256, object)) ? object.size : null;
@@ -61,7 +61,7 @@ export class BlobStore {
    * whenever its object has changed since. Damaged or missing: `Refusal` 500 `artifact-damaged`, and it is put aside.
    */
   async openVerified(sha256: string, range?: { start: number; end: number }): Promise<OpenBlob> {
-    const object = await this.#objects.open(keyOf(sha256));
+    const object = await this.#objects.open(blobKey(sha256));
     if (!object) throw damaged(sha256, 'is missing from the store');
     try {
       if (!(await this.#verify(sha256, object))) throw damaged(sha256, 'no longer has its digest');
@@ -78,7 +78,7 @@ export class BlobStore {
    * Checked and refused as by `openVerified`.
    */
   async link(sha256: string, file: { fileName: string; type: string }): Promise<string | null> {
-    const link = await this.#objects.link(keyOf(sha256), { ...file, seconds: 60 });
+    const link = await this.#objects.link(blobKey(sha256), { ...file, seconds: 60 });
     if (link === null) return null;
     const { stream } = await this.openVerified(sha256, { start: 0, end: 0 });
     stream.destroy();
@@ -149,7 +149,8 @@ async function* checked(
   throw new Refusal(422, 'digest-mismatch', sentence);
 }
 
-function keyOf(sha256: string): string {
+/** Where a blob is, as the key of an object. */
+export function blobKey(sha256: string): string {
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new Error(`"${sha256}" is not a sha256 in hex.`);
   return `${sha256.slice(0, 2)}/${sha256}`;
 }

@@ -66,7 +66,8 @@ function read(line: string): { entry: AuditEntry } | { head: AuditHead } | null 
   return head.success ? { head: head.data } : null;
 }
 
-function whyBroken(entry: AuditEntry, previous: { seq: number; hash: string }): string | null {
+/** A sentence where an entry was changed or does not follow the one before it; null: it does. */
+export function whyBroken(entry: AuditEntry, previous: { seq: number; hash: string }): string | null {
   if (entry.seq !== previous.seq + 1)
     return `Entry ${previous.seq + 1} is missing: entry ${entry.seq} follows entry ${previous.seq}.`;
   if (entry.previousHash !== previous.hash)

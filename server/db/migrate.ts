@@ -20,6 +20,11 @@ const MIGRATIONS = {
   '0009-several-servers': severalServers,
 };
 
+/** Those names of migrations that this program does not know: a newer one has worked on that database. */
+export function unknownMigrations(names: readonly string[]): string[] {
+  return names.filter((name) => !Object.hasOwn(MIGRATIONS, name));
+}
+
 /** Brings the database to this program's schema. Throws where it was written by a newer Reprise. */
 export async function migrate(db: Kysely<Database>): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });

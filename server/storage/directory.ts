@@ -15,13 +15,15 @@ const INCOMING = 'incoming';
 
 /**
  * Objects as files below a directory. Received in `incoming/`, synced, renamed, the directory synced: whole and durable, or
- * not there. Meant for one server: what is in `incoming/` at the start is nobody's, and removed.
+ * not there. Meant for one server: what is in `incoming/` at the start is nobody's, and removed; unless this is
+ * `besideServer`, to read while a server works on it.
  */
 export class DirectoryStore implements ObjectStore {
   readonly #dir: string;
 
-  constructor({ dir }: { dir: string }) {
+  constructor({ dir, besideServer = false }: { dir: string; besideServer?: boolean }) {
     this.#dir = dir;
+    if (besideServer) return;
     rmSync(join(dir, INCOMING), { recursive: true, force: true });
     mkdirSync(join(dir, INCOMING), { recursive: true, mode: 0o700 });
   }

@@ -12,9 +12,14 @@ export interface Storage extends AsyncDisposable {
 /**
  * Opens the storage: S3-compatible where it is set, else directories below the data. The library for S3 is loaded only
  * then: it costs 8 MiB of memory and a tenth of a second or more, which an installation on one machine does not pay.
+ * `besideServer`: to read, while a server works on it.
  */
-export async function openStorage(settings: S3Settings | null, dataDir: string): Promise<Storage> {
-  const { blobs, logs, end } = settings ? await openS3(settings) : openDirectories(dataDir);
+export async function openStorage(
+  settings: S3Settings | null,
+  dataDir: string,
+  o: { besideServer?: boolean } = {},
+): Promise<Storage> {
+  const { blobs, logs, end } = settings ? await openS3(settings) : openDirectories(dataDir, o);
   return {
     blobs,
     logs,
@@ -36,7 +41,7 @@ async function openS3(settings: S3Settings) {
   };
 }
 
-function openDirectories(dataDir: string) {
-  const below = (name: string) => new DirectoryStore({ dir: join(dataDir, name) });
+function openDirectories(dataDir: string, o: { besideServer?: boolean }) {
+  const below = (name: string) => new DirectoryStore({ dir: join(dataDir, name), ...o });
   return { blobs: below('blobs'), logs: below('logs'), end: () => {} };
 }

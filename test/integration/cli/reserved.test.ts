@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 const COMMAND = fileURLToPath(new URL('../../../server/main.ts', import.meta.url));
 
 test.each([
-  [['backup', '--to', 'x'], 'reprise backup is not supported by this version'],
+  [['migrate-engine', '--to', 'x'], 'reprise migrate-engine is not supported by this version'],
   [['promot'], "unknown command 'promot'"],
 ])('reprise %j is used wrongly, and says so', (args, sentence) => {
   const { status, stderr } = spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8' });
