@@ -134,6 +134,7 @@ function buildServices(
     wake: exchange.wake,
     background: exchange.background,
     holds: exchange.holds,
+    news: exchange.news,
     now: steadyClock(),
     publicUrl: () => config.url ?? listening.address,
   } as Services;
@@ -185,8 +186,8 @@ function buildApp(services: Services, authenticate: Authenticate, routes: readon
   });
   app.use('/api', (_request, response, next) => {
     response.set('Cache-Control', 'no-store');
-    // Before anything is read for the answer, which so shows what was announced up to it.
-    response.set('Reprise-Revision', String(services.live.revision));
+    // Before anything is read for the answer, which so shows what was announced up to it. Another server counts otherwise.
+    if (!services.news.isShared) response.set('Reprise-Revision', String(services.live.revision));
     next();
   });
   mount(app, routes, { authenticate, vault: services.vault, publicUrl: services.publicUrl });

@@ -11,6 +11,7 @@ import type { Queue } from './queue/queue.ts';
 import type { Wake } from './queue/wake.ts';
 import type { Background } from './servers/background.ts';
 import type { Holds } from './servers/holds.ts';
+import type { NewsBoard } from './servers/news.ts';
 import type { Vault } from './vault.ts';
 
 /** What the server is made of; built once in `app.ts` and handed to every group of routes. */
@@ -32,6 +33,8 @@ export interface Services {
   background: Background;
   /** What one server at a time does for all. */
   holds: Holds;
+  /** Between the servers of an installation: what each tells the others at once. */
+  news: NewsBoard;
   planner: Planner;
   /** Milliseconds since 1970; a test may give its own clock. */
   now(): number;

@@ -71,6 +71,7 @@ export class Live {
     this.#recheck = setInterval(() => void this.#recheckAll(), RECHECK_MS).unref();
     this.#io = io;
     this.#forwardGrowth();
+    this.#hearOthers(io);
   }
 
   /**
@@ -83,6 +84,11 @@ export class Live {
 
   /** Announces that what these topics name has changed: after the commit, never before. */
   changed(...topics: string[]): void {
+    this.#announce(topics);
+    this.#services.news.tell({ changed: topics });
+  }
+
+  #announce(topics: readonly string[]): void {
     this.#revision += 1;
     for (const topic of topics) {
       for (const listener of this.#listeners) listener(topic);
@@ -90,7 +96,7 @@ export class Live {
     }
   }
 
-  /** Hears every announced topic in this process. Returns how to stop. */
+  /** Hears every announced topic, of whichever server. Returns how to stop. */
   onChanged(listener: (topic: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -98,6 +104,11 @@ export class Live {
 
   /** Ends at once the connections that came in with these credentials (ids of sessions and tokens): after the commit. */
   end(credentialIds: readonly string[]): void {
+    this.#end(credentialIds);
+    this.#services.news.tell({ ended: [...credentialIds] });
+  }
+
+  #end(credentialIds: readonly string[]): void {
     const ended = new Set(credentialIds);
     for (const [session, { caller }] of this.#sessions) {
       if (caller.credentialId !== null && ended.has(caller.credentialId)) session.drop();
@@ -125,9 +136,29 @@ export class Live {
   }
 
   #forwardGrowth(): void {
-    this.#services.logs.onGrew((attempt) => {
+    const { logs, news } = this.#services;
+    logs.onGrew((attempt, size, where) => {
       for (const session of this.#sessions.keys()) session.grew(attempt);
+      if (where === 'here') news.tell({ grew: [[attempt, size]] });
     });
+  }
+
+  /** What another server announced is announced here; where that may have been missed, everything is. */
+  #hearOthers(io: Server): void {
+    const { logs, news } = this.#services;
+    news.on({
+      news: ({ changed = [], grew = [], ended = [] }) => {
+        if (changed.length > 0) this.#announce(changed);
+        for (const [attempt, size] of grew) logs.grewElsewhere(attempt, size);
+        this.#end(ended);
+      },
+      unsure: () => {
+        this.#revision += 1;
+        for (const session of this.#sessions.keys()) session.allChanged(this.#revision);
+        void this.#recheckAll();
+      },
+    });
+    news.attach(io);
   }
 }
 

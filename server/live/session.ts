@@ -62,6 +62,11 @@ export class Session {
     }
   }
 
+  /** Whatever it watches may have changed. */
+  allChanged(revision: number): void {
+    for (const topic of this.#topics.keys()) this.changed(topic, revision);
+  }
+
   grew(attempt: string): void {
     for (const watched of this.#topics.values()) {
       if (watched?.attempt === attempt) watched.feed.pump();

@@ -40,6 +40,13 @@ export class Queue {
       void this.#line.serve();
       this.#services.background.look();
     }, everyMs);
+    this.#services.news.on({
+      news: ({ noticed = [], dismissed = [] }) => {
+        for (const id of noticed) this.presence.notice(id);
+        for (const id of dismissed) this.#dismiss(id);
+      },
+      unsure: () => this.presence.noticeAll(),
+    });
     this.#services.wake.start({
       serve: () => this.#line.serve(),
       kinds: () => this.#line.kinds(),
@@ -67,7 +74,9 @@ export class Queue {
 
   /** There may be news (a cancelled or lost attempt) for these runners: call it after the commit. */
   notice(...runnerIds: (string | null)[]): void {
-    for (const id of runnerIds) if (id !== null) this.presence.notice(id);
+    const noticed = runnerIds.filter((id) => id !== null);
+    for (const id of noticed) this.presence.notice(id);
+    this.#services.news.tell({ noticed });
   }
 
   /** Waits at most `claimWaitMs` for a job that this runner can take. null: there was none. */
@@ -82,6 +91,11 @@ export class Queue {
 
   /** Ends the waiting claims of a process that is gone, before they take a job nobody would execute. */
   dismiss(runnerId: string): void {
+    this.#dismiss(runnerId);
+    this.#services.news.tell({ dismissed: [runnerId] });
+  }
+
+  #dismiss(runnerId: string): void {
     this.#line.dismiss((asking) => asking.runnerId === runnerId);
     this.presence.forget(runnerId);
   }

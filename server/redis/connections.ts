@@ -6,6 +6,13 @@ import type { RedisSettings } from './redis-url.ts';
 const ANSWER_MS = 2000;
 /** Who waits in Redis waits five seconds at a time: a connection that is silent for longer is a dead one. */
 const BLOCKED_MS = 10_000;
+/** For what must not wait: it fails where Redis is away. */
+const AT_ONCE: RedisOptions = {
+  enableOfflineQueue: false,
+  commandTimeout: ANSWER_MS,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+};
 /** Between two tries to connect again, at most. */
 const AGAIN_MS = 1000;
 /** What goes wrong with Redis is said once in this time, however often it does. */
@@ -19,6 +26,7 @@ export class RedisConnections implements AsyncDisposable {
   readonly #settings: RedisSettings;
   readonly #log: Logger;
   readonly #open: Redis[] = [];
+  #isClosed = false;
   #subscriber: Redis | undefined;
   #saidAt = Number.NEGATIVE_INFINITY;
   readonly commands: Redis;
@@ -26,14 +34,36 @@ export class RedisConnections implements AsyncDisposable {
   constructor(settings: RedisSettings, log: Logger) {
     this.#settings = settings;
     this.#log = log;
-    this.commands = this.#connect({
-      enableOfflineQueue: false,
-      commandTimeout: ANSWER_MS,
-      maxRetriesPerRequest: 0,
-      autoResendUnfulfilledCommands: false,
-    });
-    // Who reads makes a connection of its own from this one: it waits for Redis.
-    this.commands.duplicate = () => this.waiting();
+    this.commands = this.#connect(AT_ONCE);
+  }
+
+  /**
+   * A connection for who publishes and does not look at what becomes of it; `sent` is told. Those who read make theirs from
+   * it, which wait for Redis.
+   */
+  publisher(sent: (isSent: boolean) => void): Redis {
+    const client = this.#connect(AT_ONCE);
+    const publish = client.publish.bind(client);
+    client.publish = async (...message: Parameters<typeof publish>) => {
+      try {
+        const heardBy = await publish(...message);
+        sent(true);
+        return heardBy;
+      } catch (error) {
+        sent(false);
+        this.failed(error);
+        return 0;
+      }
+    };
+    client.duplicate = () => {
+      const reader = this.waiting();
+      const subscribe = reader.subscribe.bind(reader);
+      // It waits for Redis, so that it fails only when everything ends, and nobody looks at that.
+      reader.subscribe = ((...to: Parameters<typeof subscribe>) =>
+        subscribe(...to).catch((error) => this.failed(error))) as typeof reader.subscribe;
+      return reader;
+    };
+    return client;
   }
 
   /** A connection for who waits in Redis for something to come: it is away as long as Redis is, and goes on afterwards. */
@@ -64,12 +94,13 @@ export class RedisConnections implements AsyncDisposable {
   /** Says what went wrong, once a minute. */
   failed(error: unknown): void {
     const now = performance.now();
-    if (now - this.#saidAt < SAY_EVERY_MS) return;
+    if (this.#isClosed || now - this.#saidAt < SAY_EVERY_MS) return;
     this.#saidAt = now;
     this.#log.warn({ err: error }, 'Redis is away; runners and pages hear of news some seconds later');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     for (const client of this.#open) client.disconnect();
   }
 

@@ -6,12 +6,19 @@ import { Refusal } from '../http/refusal.ts';
  */
 export class Presence {
   readonly #standing = new Map<string, Set<() => void>>();
+  /** How often each was noticed, so that a notice between a look and standing is not lost. */
+  readonly #notices = new Map<string, number>();
   readonly #told = new Map<string, Set<string>>();
   #closed = false;
 
-  /** Stands until `waitMs` have passed, `signal` aborts, or `notice` is called for that runner. */
-  async stand(runnerId: string, o: { waitMs: number; signal: AbortSignal }): Promise<void> {
-    if (this.#closed || o.signal.aborted) return;
+  /** To be asked before looking for news, and given to `stand` afterwards. */
+  notices(runnerId: string): number {
+    return this.#notices.get(runnerId) ?? 0;
+  }
+
+  /** Stands until `waitMs` have passed, `signal` aborts, or that runner is noticed, or was since `notices` were counted. */
+  async stand(runnerId: string, o: { waitMs: number; signal: AbortSignal; notices: number }): Promise<void> {
+    if (this.#closed || o.signal.aborted || this.notices(runnerId) !== o.notices) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const standing = this.#standing.get(runnerId) ?? new Set();
     this.#standing.set(runnerId, standing.add(resolve));
@@ -31,7 +38,13 @@ export class Presence {
 
   /** There may be news for that runner: it looks again. */
   notice(runnerId: string): void {
+    this.#notices.set(runnerId, this.notices(runnerId) + 1);
     for (const resolve of this.#standing.get(runnerId) ?? []) resolve();
+  }
+
+  /** There may be news for everybody. */
+  noticeAll(): void {
+    for (const runnerId of this.#standing.keys()) this.notice(runnerId);
   }
 
   /**
@@ -51,7 +64,7 @@ export class Presence {
   /** Lets everybody go, and nobody stand again. */
   close(): void {
     this.#closed = true;
-    for (const runnerId of this.#standing.keys()) this.notice(runnerId);
+    this.noticeAll();
   }
 
   get closed(): boolean {

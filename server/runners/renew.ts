@@ -26,6 +26,7 @@ export async function renewRunner(
   const told = queue.presence.told(runner.id, new Set(ask.holding.map(({ attempt }) => attempt)));
   const until = performance.now() + config.times.renewMs;
   for (;;) {
+    const notices = queue.presence.notices(runner.id);
     const answer = await newsFor(db, runner.id, ask);
     const news = [...answer.cancel, ...answer.revoked].filter((attempt) => !told.has(attempt));
     const waitMs = until - performance.now();
@@ -33,7 +34,7 @@ export async function renewRunner(
       if (!signal.aborted) for (const attempt of news) told.add(attempt);
       return answer;
     }
-    await queue.presence.stand(runner.id, { waitMs, signal });
+    await queue.presence.stand(runner.id, { waitMs, signal, notices });
   }
 }
 

@@ -6,6 +6,7 @@ import { type Wake, WakeHere } from '../queue/wake.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import { type Background, BackgroundHere } from './background.ts';
 import { type Holds, HoldsHere } from './holds.ts';
+import { type NewsBoard, NewsHere } from './news.ts';
 import { SharedHolds } from './shared-holds.ts';
 
 /** How the servers of an installation come to know of each other's work. */
@@ -13,6 +14,7 @@ export interface Exchange extends AsyncDisposable {
   wake: Wake;
   background: Background;
   holds: Holds;
+  news: NewsBoard;
   /** null: there is but this server. */
   redis: RedisConnections | null;
 }
@@ -32,16 +34,19 @@ export async function openExchange(
   const { RedisConnections } = await import('../redis/connections.ts');
   const { WakeThroughRedis } = await import('../queue/wake-through-redis.ts');
   const { BackgroundThroughRedis } = await import('./background-through-redis.ts');
+  const { NewsThroughRedis } = await import('./news-through-redis.ts');
   const redis = new RedisConnections(settings, o.log);
   const wake = new WakeThroughRedis(redis);
   const background = new BackgroundThroughRedis(redis);
+  const news = new NewsThroughRedis(redis);
   return {
     wake,
     background,
     holds: new SharedHolds({ ...o, holdMs: HOLD_RENEWALS * times.renewMs }),
+    news,
     redis,
     async [Symbol.asyncDispose]() {
-      await Promise.all([wake[Symbol.asyncDispose](), background[Symbol.asyncDispose]()]);
+      for (const each of [wake, background, news]) await each[Symbol.asyncDispose]();
       await redis[Symbol.asyncDispose]();
     },
   };
@@ -54,6 +59,7 @@ function exchangeHere(): Exchange {
     wake,
     background,
     holds: new HoldsHere(),
+    news: new NewsHere(),
     redis: null,
     async [Symbol.asyncDispose]() {
       await wake[Symbol.asyncDispose]();
