@@ -43,6 +43,25 @@ test('the page comes with the headers that keep others out', async () => {
   expect(headers.has('access-control-allow-origin')).toBe(false);
 });
 
+test('with a page are named the files that belong to it, and what it asks first', async () => {
+  const linksOf = async (path: string) => {
+    const { headers } = await fetch(here.address + path);
+    return [...(headers.get('link') ?? '').matchAll(/<([^>]+)>; rel=(\w+)/g)].map(([, at = '', rel]) => ({
+      at,
+      rel,
+    }));
+  };
+  const build = await linksOf('/projects/a%20b/builds/12');
+  const asked = build.filter(({ at }) => at.startsWith('/api/')).map(({ at }) => at);
+  expect(asked).toEqual(['/api/projects/a%20b/builds/12', '/api/projects/a%20b']);
+  expect(build.some(({ rel }) => rel === 'modulepreload')).toBe(true);
+  for (const { at } of build.filter((link) => link.at.startsWith('/_app/')))
+    expect((await fetch(here.address + at)).status, at).toBe(200);
+  expect(await linksOf('/projects/new')).not.toEqual(await linksOf('/projects/newer'));
+  expect(await linksOf('/projects/%3Ca,b%3E;x')).toEqual([]);
+  expect(await linksOf('/no/such/page')).toEqual([]);
+});
+
 test('files named by their content are kept for good and sent as they were compressed', async () => {
   const html = await (await fetch(`${here.address}/`)).text();
   const [file = ''] = /\/_app\/immutable\/entry\/start\.[^"]+\.js/.exec(html) ?? [];
