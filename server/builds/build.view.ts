@@ -10,7 +10,7 @@ import {
   type Step,
 } from '../api.ts';
 import { reproducibility } from '../artifacts/compare.ts';
-import { runnerCandidates } from '../queue/candidates.ts';
+import { situation } from '../queue/situation.ts';
 import { whyWaiting } from '../queue/why.ts';
 import type { Services } from '../services.ts';
 import { artifactsOf, attemptsOf, jobsOf, type NamedBuild, type ShownBuild, stepsOf } from './build.store.ts';
@@ -68,11 +68,9 @@ async function rowsOf(services: Needed, builds: readonly ShownBuild[]) {
 /** A job that may be claimed waits for a runner: why is not recorded, as it depends on who is connected at the moment. */
 async function withWhyTheyWait(services: Needed, jobs: JobRow[]): Promise<JobRow[]> {
   if (!jobs.some(({ ready }) => ready === 1)) return jobs;
-  const candidates = await runnerCandidates(services);
+  const seen = await situation(services);
   return jobs.map((job) =>
-    job.ready === 1 && job.why === ''
-      ? { ...job, why: whyWaiting(JSON.parse(job.runs_on), candidates) }
-      : job,
+    job.ready === 1 && job.why === '' ? { ...job, why: whyWaiting(job, seen) } : job,
   );
 }
 

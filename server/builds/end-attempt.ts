@@ -67,7 +67,9 @@ export async function endAttempt(
     return true;
   }
   const { again, ...next } = afterAttempt(job, { ...ending, status: ending.status }, attempt);
-  const times = again ? { ready: 1, started_at: null, finished_at: null } : { ready: 0, finished_at: now };
+  const times = again
+    ? { ready: 1, ready_at: now, started_at: null, finished_at: null }
+    : { ready: 0, finished_at: now };
   await trx
     .updateTable('jobs')
     .set({ ...next, ...times })

@@ -181,7 +181,7 @@ export class Planner {
    */
   async #fetchBurst(project: Project, lane: Lane, fetched: Set<string>): Promise<boolean> {
     const burst = await this.#inLane(lane)
-      .select(['id', 'number', 'commit_sha', 'ref', 'pull_request'])
+      .select(['id', 'project_id', 'number', 'commit_sha', 'ref', 'pull_request'])
       .limit(MOST_TOGETHER)
       .execute();
     if (burst.length < 2) return false;
@@ -226,7 +226,11 @@ export class Planner {
   }
 
   /** Something is in the way that may be gone later: puts the build aside, or ends it after its last try. */
-  async #obstructed(project: Project, build: Pick<Build, 'id' | 'number'>, obstacle: string): Promise<void> {
+  async #obstructed(
+    project: Project,
+    build: Pick<Build, 'id' | 'project_id' | 'number'>,
+    obstacle: string,
+  ): Promise<void> {
     const tries = this.#tries.get(build.id) ?? 0;
     const againMs = this.#retryAfterMs[tries];
     this.#tries.set(build.id, tries + 1);
@@ -236,7 +240,7 @@ export class Planner {
 
   async #record(
     project: Project,
-    build: Pick<Build, 'id' | 'number'>,
+    build: Pick<Build, 'id' | 'project_id' | 'number'>,
     planning: Exclude<Planning, { kind: 'missing' }>,
   ): Promise<void> {
     this.#tries.delete(build.id);

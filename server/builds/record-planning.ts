@@ -2,6 +2,7 @@ import type { Plan } from '@reprise/pipelines/model.ts';
 import type { Transaction } from 'kysely';
 import { newId } from '../db/id.ts';
 import type { Build, Database } from '../db/schema.ts';
+import { placeOf } from '../queue/group.ts';
 import type { Services } from '../services.ts';
 import { type Planning, planDigest } from './plan-build.ts';
 import { settle } from './settle.ts';
@@ -14,7 +15,7 @@ type Ended = Extract<Planning, { kind: 'skipped' | 'failed' | 'errored' }>;
  */
 export async function recordPlanning(
   { db, logs, now }: Pick<Services, 'db' | 'logs' | 'now'>,
-  build: Pick<Build, 'id'>,
+  build: Pick<Build, 'id' | 'project_id' | 'number'>,
   planning: Exclude<Planning, { kind: 'missing' }>,
 ): Promise<boolean> {
   const at = now();
@@ -30,7 +31,7 @@ export async function recordPlanning(
 
 async function recordPlan(
   trx: Transaction<Database>,
-  build: Pick<Build, 'id'>,
+  build: Pick<Build, 'id' | 'project_id' | 'number'>,
   { plan, record, at }: { plan: Plan; record: Partial<Build>; at: number },
 ): Promise<boolean> {
   const json = JSON.stringify(plan);
@@ -41,7 +42,7 @@ async function recordPlan(
     planned_at: at,
   });
   if (!isOurs) return false;
-  await insertJobs(trx, build.id, plan, at);
+  await insertJobs(trx, build, plan, at);
   await settle(trx, build.id, at);
   return true;
 }
@@ -81,18 +82,18 @@ async function take(
   return numUpdatedRows > 0n;
 }
 
-/** SQLite takes 32,766 values in one statement; a job has 13. */
+/** SQLite takes 32,766 values in one statement; a job has 16. */
 const JOBS_AT_ONCE = 1000;
 
 async function insertJobs(
   trx: Transaction<Database>,
-  buildId: string,
+  build: Pick<Build, 'id' | 'project_id'>,
   plan: Plan,
   at: number,
 ): Promise<void> {
   const rows = plan.jobs.map((job, position) => ({
     id: newId(),
-    build_id: buildId,
+    build_id: build.id,
     position,
     name: job.name,
     status: 'queued' as const,
@@ -104,6 +105,7 @@ async function insertJobs(
     attempt: 0,
     lost_attempts: 0,
     retries_left: job.retry,
+    ...placeOf(build.project_id, job),
     queued_at: at,
   }));
   for (let from = 0; from < rows.length; from += JOBS_AT_ONCE) {

@@ -37,7 +37,10 @@ export async function settle(trx: Transaction<Database>, buildId: string, now: n
     const { status, why, ready } = job;
     await trx
       .updateTable('jobs')
-      .set({ status, why, ready: ready ? 1 : 0, finished_at: isFinal(status) ? now : null })
+      .set({
+        ...{ status, why, ready: ready ? 1 : 0, finished_at: isFinal(status) ? now : null },
+        ...(ready && !before[at]?.ready && { ready_at: now }),
+      })
       .where('id', '=', rows[at]?.id ?? '')
       .execute();
   }

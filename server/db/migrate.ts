@@ -5,6 +5,7 @@ import { accountsAndAudit } from './migrations/0002-accounts-and-audit.ts';
 import { secrets } from './migrations/0003-secrets.ts';
 import { promotions } from './migrations/0004-promotions.ts';
 import { repeatsAndReports } from './migrations/0005-repeats-and-reports.ts';
+import { scheduling } from './migrations/0006-scheduling.ts';
 import { runningLogs } from './migrations/0007-running-logs.ts';
 import { severalServers } from './migrations/0009-several-servers.ts';
 import type { Database } from './schema.ts';
@@ -16,6 +17,7 @@ const MIGRATIONS = {
   '0003-secrets': secrets,
   '0004-promotions': promotions,
   '0005-repeats-and-reports': repeatsAndReports,
+  '0006-scheduling': scheduling,
   '0007-running-logs': runningLogs,
   '0009-several-servers': severalServers,
 };

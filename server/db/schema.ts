@@ -35,6 +35,8 @@ export interface Database {
   holds: HoldTable;
   installation: InstallationTable;
   bundles: BundleTable;
+  schedules: ScheduleTable;
+  schedule_heads: ScheduleHeadTable;
 }
 
 export interface ProjectTable {
@@ -126,6 +128,8 @@ export interface BuildTable {
   approved_by: string | null;
   approved_at: number | null;
   cancelled_by: string | null;
+  /** The number (same project) of the newer build of its branch that cancelled it. */
+  superseded_by: number | null;
   queued_at: number;
   planned_at: number | null;
   started_at: number | null;
@@ -162,6 +166,14 @@ export interface JobTable {
   queued_at: number;
   started_at: number | null;
   finished_at: number | null;
+  /** Those with more are taken first. */
+  priority: Generated<number>;
+  /** As `queue/group.ts` writes it; empty: it is in none. */
+  concurrency_group: Generated<string>;
+  /** How many of the group may run at once. */
+  concurrency_limit: Generated<number>;
+  /** Since when `ready` is 1, or was last. */
+  ready_at: number | null;
   /** Set: not a job of the build's pipeline, but the deployment of one of its artifacts. */
   deployment_id: string | null;
 }
@@ -232,6 +244,17 @@ export interface RunnerTable {
   capacity: number;
   created_at: number;
   last_seen_at: number | null;
+  /** JSON string[]: ids of the builds whose attempts broke on it since it last ended one well. */
+  broken: Generated<string>;
+  /** When the last of them did. */
+  broken_at: number | null;
+  /** null: it is not put aside (`quarantine.ts`). */
+  aside_since: number | null;
+  /** When it is next tried with one job. */
+  aside_until: number | null;
+  /** How often it was put aside in a row. */
+  aside_times: Generated<number>;
+  aside_why: Generated<string>;
 }
 
 export interface UserTable {
@@ -524,4 +547,26 @@ export interface BundleTable {
   depth: number;
   size: number;
   made_at: number;
+}
+
+/** A schedule of the pipeline file at the head of a project's default branch. */
+export interface ScheduleTable {
+  project_id: string;
+  /** Five fields. */
+  cron: string;
+  timezone: string;
+  /** Empty: the default branch. */
+  branch: string;
+  /** The next run. Whoever moves it on makes the build. */
+  due_at: number;
+  /** The number of the build it last led to. */
+  last_build: number | null;
+  /** Why the last run that was due led to none; empty where it did. */
+  obstacle: string;
+}
+
+/** Which commit of a project's default branch its schedules were read from last. */
+export interface ScheduleHeadTable {
+  project_id: string;
+  commit_sha: string;
 }

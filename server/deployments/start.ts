@@ -68,6 +68,7 @@ export async function startDeployment(
       runs_on: JSON.stringify(spec.runsOn),
       spec: JSON.stringify(spec),
       ready: 1,
+      ready_at: at,
       attempt: 0,
       lost_attempts: 0,
       retries_left: 0,

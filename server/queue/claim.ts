@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { PlannedJob } from '@reprise/pipelines/model.ts';
 import type { Claim } from '@reprise/runner/protocol.ts';
-import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import { newId, newToken } from '../db/id.ts';
 import type { Database } from '../db/schema.ts';
+import { projectOfGroup } from './group.ts';
+import { type Head, isGroupFull, readyHeads } from './heads.ts';
 import type { Taken } from './line.ts';
 
 /** A new attempt, or the one that the same claim was given before. The tokens are in clear only here. */
@@ -14,7 +16,7 @@ export interface Claimed {
 }
 
 /**
- * Gives the oldest claimable job whose labels the runner has to it, with a lease, a fencing token and a token for the
+ * Gives the first claimable job whose labels the runner has to it, with a lease, a fencing token and a token for the
  * mirror. The same `claimId` asked again gets the same attempt while that runs (with a fresh mirror token: only its hash
  * was kept), and nothing once it is over.
  */
@@ -36,8 +38,8 @@ export async function claimJob(
       return before.status === 'running' ? { got: await withNewGitToken(trx, before) } : 'not-for-you';
     }
     if (runner.draining) return 'not-for-you';
-    const seq = await oldestFor(trx, new Set(JSON.parse(runner.labels)));
-    return seq === null ? 'nothing' : { got: await take(trx, seq, { runner, ask, ...o }) };
+    const claimed = await takeFirst(trx, { runner, ask, ...o });
+    return claimed === null ? 'nothing' : { got: claimed };
   });
 }
 
@@ -64,30 +66,54 @@ async function withNewGitToken(
 }
 
 /**
- * Walks from one distinct set of labels to the next in the index of ready jobs, so that the cost follows the number of
- * different sets, never the number of queued jobs or of builds kept.
+ * Takes the first of the jobs whose labels the runner has and whose group is not full. A group's jobs are counted while its
+ * project's row is held, so that no two servers count at once and both take.
  */
-async function oldestFor(trx: Transaction<Database>, labels: ReadonlySet<string>): Promise<number | null> {
-  const { rows } = await sql<{ runs_on: string; seq: number }>`
-    with recursive kinds (runs_on) as (
-      select min(runs_on) from jobs where ready = 1
-      union all
-      select (select min(jobs.runs_on) from jobs where ready = 1 and jobs.runs_on > kinds.runs_on)
-      from kinds where kinds.runs_on is not null
-    )
-    select runs_on, (select min(seq) from jobs where ready = 1 and jobs.runs_on = kinds.runs_on) as seq
-    from kinds where runs_on is not null`.execute(trx);
-  const fitting = rows.filter(({ runs_on }) =>
-    JSON.parse(runs_on).every((label: string) => labels.has(label)),
-  );
-  return fitting.length === 0 ? null : Math.min(...fitting.map(({ seq }) => seq));
+async function takeFirst(
+  trx: Transaction<Database>,
+  o: { runner: { id: string; name: string; labels: string }; ask: Claim; now: number; leaseMs: number },
+): Promise<Claimed | null> {
+  const labels = new Set<string>(JSON.parse(o.runner.labels));
+  const counted = new Set<string>();
+  for (;;) {
+    const first = firstFor(labels, await readyHeads(trx));
+    if (first === null) return null;
+    if (first.concurrency_group !== '') {
+      const project = projectOfGroup(first.concurrency_group);
+      if (!counted.has(project)) {
+        counted.add(project);
+        await holdProject(trx, project);
+        continue;
+      }
+    }
+    const claimed = await take(trx, first.seq, o);
+    if (claimed !== null) return claimed;
+  }
 }
 
+/** Most priority first, then the oldest. */
+function firstFor(labels: ReadonlySet<string>, heads: readonly Head[]): Head | null {
+  const fitting = heads.filter(
+    (head) => !isGroupFull(head) && JSON.parse(head.runs_on).every((label: string) => labels.has(label)),
+  );
+  return fitting.toSorted((a, b) => b.priority - a.priority || a.seq - b.seq)[0] ?? null;
+}
+
+/** Nobody else changes the row, nor gets past this, until the transaction is over. */
+async function holdProject(trx: Transaction<Database>, id: string): Promise<void> {
+  await trx
+    .updateTable('projects')
+    .set((eb) => ({ last_build_number: eb.ref('last_build_number') }))
+    .where('id', '=', id)
+    .execute();
+}
+
+/** null: somebody else has taken it. */
 async function take(
   trx: Transaction<Database>,
   seq: number,
   o: { runner: { id: string; name: string }; ask: Claim; now: number; leaseMs: number },
-): Promise<Claimed> {
+): Promise<Claimed | null> {
   const { runner, ask, now } = o;
   const job = await trx
     .updateTable('jobs')
@@ -102,7 +128,8 @@ async function take(
     .where('seq', '=', seq)
     .where('ready', '=', 1)
     .returning(['id', 'build_id', 'deployment_id', 'attempt', 'spec'])
-    .executeTakeFirstOrThrow();
+    .executeTakeFirst();
+  if (!job) return null;
   const claimed = { attempt: newId(), fence: newId(), gitToken: newToken('rpg') };
   await trx
     .insertInto('attempts')

@@ -6,4 +6,7 @@ import { sql } from 'kysely';
  */
 export const RUNNING = sql.lit('running' as const);
 
+/** Of a job that is in no concurrency group. */
+export const NO_GROUP = sql.lit('' as const);
+
 export const isOpen = sql<boolean>`jobs.status in ('queued', 'blocked', 'running')`;

@@ -16,6 +16,7 @@ export const queueItemSchema = z
       .describe("Where it deploys to, rolls back or looks; null: a job of the build's pipeline."),
     status: z.enum(STATUSES),
     runsOn: z.array(z.string()),
+    priority: z.number().int().describe('Jobs with more are taken first.'),
     branch: z.string().nullable(),
     message: z.string().describe("The first line of the commit's."),
     trigger: triggerSchema.describe("The build's."),

@@ -3,9 +3,9 @@ import { iso } from '../api.ts';
 import { visibleProjects } from '../auth/caller.ts';
 import { type Route, route } from '../http/route.ts';
 import type { Services } from '../services.ts';
-import { runnerCandidates } from './candidates.ts';
 import { type QueueItem, queueListSchema } from './queue.api.ts';
 import { openJobs } from './queue.store.ts';
+import { situation } from './situation.ts';
 import { whyWaiting } from './why.ts';
 
 const page = z.object({
@@ -20,7 +20,7 @@ export function queueRoutes(services: Services): Route[] {
       method: 'get',
       path: '/api/queue',
       policy: 'signed-in',
-      summary: 'Jobs that are not over, in the order in which they are taken, and why they wait.',
+      summary: 'Jobs that are not over, the oldest first, and why they wait.',
       query: page,
       answer: queueListSchema,
       handle: ({ query, caller }) => listQueue(services, { ...query, projects: visibleProjects(caller) }),
@@ -33,17 +33,17 @@ async function listQueue(
   { before, limit, projects }: z.output<typeof page> & { projects: readonly string[] | null },
 ) {
   const rows = await openJobs(services.reader, { after: before ?? 0, limit: limit + 1, projects });
-  const candidates = await runnerCandidates(services);
+  const seen = await situation(services);
   const items = rows.slice(0, limit).map((row): QueueItem => {
-    const runsOn: string[] = JSON.parse(row.runs_on);
-    const waiting = row.ready === 1 ? whyWaiting(runsOn, candidates) : '';
+    const waiting = row.ready === 1 ? whyWaiting(row, seen) : '';
     return {
       project: row.project,
       build: row.build,
       job: row.job,
       environment: row.environment,
       status: row.status,
-      runsOn,
+      runsOn: JSON.parse(row.runs_on),
+      priority: row.priority,
       branch: row.branch,
       message: row.message.split(/[\r\n]/, 1)[0] ?? '',
       trigger: { kind: row.trigger_kind, by: row.trigger_by, reason: row.trigger_reason },

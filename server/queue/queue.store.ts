@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Database } from '../db/schema.ts';
-import { isOpen, RUNNING } from './literals.ts';
+import { isOpen, NO_GROUP, RUNNING } from './literals.ts';
 
 /** More does not fit a list. */
 const LONGEST_SUBJECT = 500;
@@ -29,6 +29,9 @@ export function openJobs(
         'jobs.why',
         'jobs.ready',
         'jobs.runs_on',
+        'jobs.priority',
+        'jobs.concurrency_group',
+        'jobs.concurrency_limit',
         'jobs.queued_at',
         'jobs.started_at',
         'builds.branch',
@@ -58,4 +61,15 @@ export function openJobs(
       .limit(o.limit)
       .execute()
   );
+}
+
+/** The jobs that run in concurrency groups: in which, and of which builds they are. */
+export function buildsInGroups(db: Kysely<Database>): Promise<{ group: string; build: number }[]> {
+  return db
+    .selectFrom('jobs')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .select(['jobs.concurrency_group as group', 'builds.number as build'])
+    .where('jobs.status', '=', RUNNING)
+    .where('jobs.concurrency_group', '<>', NO_GROUP)
+    .execute();
 }

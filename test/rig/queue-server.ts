@@ -4,6 +4,7 @@ import { settle } from '@reprise/server/builds/settle.ts';
 import { parseServerConfig, type ServerConfig } from '@reprise/server/config.ts';
 import { newId } from '@reprise/server/db/id.ts';
 import { Refusal } from '@reprise/server/http/refusal.ts';
+import { placeOf } from '@reprise/server/queue/group.ts';
 import type { Services } from '@reprise/server/services.ts';
 import { tempDir } from './temp.ts';
 
@@ -122,6 +123,7 @@ export class QueueServer implements AsyncDisposable {
           attempt: 0,
           lost_attempts: 0,
           retries_left: planned.retry,
+          ...placeOf('project-app', planned),
           queued_at: now,
         };
       });

@@ -23,6 +23,7 @@ test('the queue says of what is built: where it is, since when, what came first 
     environment: null,
     message: 'Subject <b>',
     trigger: { kind: 'manual', by: 'ada', reason: 'to see' },
+    priority: 0,
     queuedAt: expect.stringMatching(/Z$/),
   };
   expect(await queue(server)).toEqual([

@@ -1,0 +1,51 @@
+import { type Kysely, sql } from 'kysely';
+import type { Database } from '../db/schema.ts';
+
+/** Of the ready jobs that ask for the same labels and are in the same concurrency group (or in none) the one to be taken first. */
+export interface Head {
+  seq: number;
+  /** JSON, as it is kept. */
+  runs_on: string;
+  priority: number;
+  /** Empty: it is in none. */
+  concurrency_group: string;
+  concurrency_limit: number;
+  /** How many of its group run. */
+  running: number;
+}
+
+/**
+ * Walks from one distinct pair of labels and group to the next in the index of ready jobs, so that the cost follows the
+ * number of different pairs, never the number of queued jobs or of builds kept.
+ */
+export async function readyHeads(db: Kysely<Database>): Promise<Head[]> {
+  const { rows } = await sql<Head>`
+    with recursive heads (seq) as (
+      select seq from (
+        select seq from jobs where ready = 1
+        order by runs_on, concurrency_group, priority desc, seq limit 1
+      ) as first
+      union all
+      select (
+        select following.seq from jobs as following
+        where following.ready = 1
+          and (following.runs_on, following.concurrency_group) > (head.runs_on, head.concurrency_group)
+        order by following.runs_on, following.concurrency_group, following.priority desc, following.seq
+        limit 1
+      )
+      from heads inner join jobs as head on head.seq = heads.seq
+    )
+    select jobs.seq, jobs.runs_on, jobs.priority, jobs.concurrency_group, jobs.concurrency_limit,
+      case when jobs.concurrency_group = '' then 0 else (
+        select count(*) from jobs as other
+        where other.status = 'running' and other.concurrency_group <> ''
+          and other.concurrency_group = jobs.concurrency_group
+      ) end as running
+    from heads inner join jobs on jobs.seq = heads.seq`.execute(db);
+  return rows.map((row) => ({ ...row, running: Number(row.running) }));
+}
+
+/** Whether as many of its group run as may. */
+export function isGroupFull({ concurrency_group, concurrency_limit, running }: Head): boolean {
+  return concurrency_group !== '' && running >= concurrency_limit;
+}
