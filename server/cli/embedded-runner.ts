@@ -86,11 +86,13 @@ const RUNNER_SETTINGS = new Set([
   'REPRISE_TEST_TIME_SCALE',
 ]);
 
+/** Where the server's engines are, and as whom. */
+const ENGINES = new Set(['DATABASE_URL', 'REDIS_URL', 'STORAGE_URL']);
+
 function forTheRunner(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const isOurs = (name: string) => ENGINES.has(name) || name.startsWith('REPRISE_');
   const entries = Object.entries(env);
-  return Object.fromEntries(
-    entries.filter(([name]) => !name.startsWith('REPRISE_') || RUNNER_SETTINGS.has(name)),
-  );
+  return Object.fromEntries(entries.filter(([name]) => !isOurs(name) || RUNNER_SETTINGS.has(name)));
 }
 
 /** A wildcard address is where one listens, not where one connects. */

@@ -151,7 +151,11 @@ class S3Object implements StoredObject {
   }
 
   async *all(): AsyncGenerator<Buffer> {
-    yield* await this.stream({ start: 0, end: this.size });
+    try {
+      yield* await this.stream({ start: 0, end: this.size });
+    } catch (error) {
+      explain(error);
+    }
   }
 
   async stream({ start, end }: { start: number; end: number }): Promise<Readable> {
@@ -170,8 +174,12 @@ class S3Object implements StoredObject {
 
   async readInto(into: Buffer, start: number): Promise<number> {
     let filled = 0;
-    for await (const piece of await this.stream({ start, end: start + into.length }))
-      filled += (piece as Buffer).copy(into, filled);
+    const stream = await this.stream({ start, end: start + into.length });
+    try {
+      for await (const piece of stream) filled += (piece as Buffer).copy(into, filled);
+    } catch (error) {
+      explain(error);
+    }
     return filled;
   }
 

@@ -28,7 +28,7 @@ const NEEDS: [RegExp, string[]][] = [
     ],
   ],
   [
-    /\/(contract\/(blobs|logs)|integration\/storage)/,
+    /\/(contract\/(blobs|logs)|integration\/storage|scenarios\/on-s3)/,
     ['/usr/bin/python3', '/usr/lib/python3/dist-packages/swift/common/wsgi.py'],
   ],
   [/\/contract\/(wake|background|live)/, ['redis-server', 'setpriv']],
