@@ -47,6 +47,9 @@ export interface Answer {
 /** Longest JSON answer: an assignment with some ten thousand tags is about 1 MB. */
 const ANSWER_LIMIT = 32 * 1024 * 1024;
 
+/** A 5xx that asking again does not change: the bytes that are asked for were damaged where the server keeps them. */
+const GONE_FOR_GOOD = 'artifact-damaged';
+
 /** Statuses that are about the moment and not about the request. */
 const PASSING = [408, 421, 425, 429];
 
@@ -174,6 +177,7 @@ function decode(ask: Ask, response: IncomingMessage, body: Buffer): Answer {
   if ((status >= 200 && status < 300) || ask.also?.includes(status)) return { status, json };
   const problem = (json ?? {}) as { code?: unknown; detail?: unknown; title?: unknown };
   const sentence = String(problem.detail ?? problem.title ?? '');
+  if (problem.code === GONE_FOR_GOOD) throw new Error(sentence);
   if (status < 400 || status >= 500 || PASSING.includes(status) || typeof problem.code !== 'string')
     throw new Unanswered(sentence === '' ? what : `${what}: ${sentence}`);
   throw new Refused(status, problem.code, sentence);

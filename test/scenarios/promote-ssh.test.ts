@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostRecord } from '@reprise/runner/deploy/deployment.ts';
 import type { EnvironmentAnswer, PinnedHostAnswer } from '@reprise/server/environments/environment.api.ts';
@@ -413,6 +413,27 @@ describe.skipIf(!isRoot)('promotions over ssh (as root)', { timeout: 200_000 }, 
       );
       for (const [name, reason] of wrong) throw new Error(`at ${name}: ${reason.message}`, { cause: reason });
     }
+  });
+
+  test('an artifact whose bytes were changed where they are kept is refused, and no host is touched', async () => {
+    const production = all.at('production');
+    const head = all.project.repository.commit('Three', all.files('three'));
+    const build = await all.build(head);
+    const [{ sha256 } = { sha256: '' }] = all.query<{ sha256: string }>(
+      'select sha256 from artifacts join builds on builds.id = build_id where builds.number = ?',
+      String(build),
+    );
+    const blobs = all.rig.path('data');
+    const file = readdirSync(blobs, { recursive: true, encoding: 'utf8' }).find((name) =>
+      name.endsWith(sha256),
+    );
+    writeFileSync(join(blobs, file ?? ''), 'tampered');
+    const touched = () => [0, 1, 2].map((host) => readdirSync(production.place.at(host, '.reprise')).sort());
+    const before = [production.contents(), touched()];
+    const refused = await production.promote(build);
+    expect(refused.deployment).toMatchObject({ status: 'errored' });
+    expect(refused.why).toContain('no longer has its digest');
+    expect([production.contents(), touched()]).toEqual(before);
   });
 
   test('hostile branches, tags, subjects and reasons are only text on every host', async () => {
