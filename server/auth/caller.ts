@@ -9,6 +9,9 @@ export interface Actor {
   via: string;
 }
 
+/** What nobody asked for is done in our own name. */
+export const REPRISE: Actor = { name: 'Reprise', via: '' };
+
 /** Who calls, found from a session's cookie or a bearer token and from nothing else. */
 export interface Caller extends Actor {
   /** `operator` presents `REPRISE_ADMIN_TOKEN`: every right, no account. */

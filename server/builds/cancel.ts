@@ -7,7 +7,7 @@ import { notFound, Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
 import { announceChanged } from './announce.ts';
 import { wholeBuild } from './build.store.ts';
-import { settle } from './settle.ts';
+import { settle, whyEnded } from './settle.ts';
 
 /**
  * Asks for a build's end. What has not begun is cancelled at once; running attempts are asked to end, which their
@@ -29,8 +29,7 @@ export async function cancelBuild(
         `Build ${project.name} #${number} has ended: it ${ENDED[build.status]}.`,
       );
     }
-    if (build.planned_at === null) await cancelUnplanned(trx, build, { by: by.name, now });
-    else await cancelJobs(trx, build, { by: by.name, now });
+    const runners = await endBuild(trx, build, { cancelled_by: by.name }, now);
     await recordAudit(trx, {
       at: now,
       by,
@@ -39,11 +38,26 @@ export async function cancelBuild(
       subject: `${project.name} #${number}`,
       reason,
     });
-    return askRunningToEnd(trx, build.id);
+    return runners;
   });
   services.queue.notice(...runners);
   announceChanged(services, [{ project: project.name, number }]);
   services.live.changed('audit');
+}
+
+/** Why a build that did not end by itself was ended: who asked for it, or the number of the build that took its place. */
+export type Cause = { cancelled_by: string } | { superseded_by: number };
+
+/** As `cancelBuild`, for whoever records it. Returns the runners that have something of the build: notice them after the commit. */
+export async function endBuild(
+  trx: Transaction<Database>,
+  build: Build,
+  cause: Cause,
+  now: number,
+): Promise<(string | null)[]> {
+  if (build.planned_at === null) await cancelUnplanned(trx, build, { cause, now });
+  else await cancelJobs(trx, build, { cause, now });
+  return askRunningToEnd(trx, build.id);
 }
 
 const ENDED = {
@@ -58,14 +72,14 @@ const ENDED = {
 async function cancelUnplanned(
   trx: Transaction<Database>,
   build: Build,
-  { by, now }: { by: string; now: number },
+  { cause, now }: { cause: Cause; now: number },
 ): Promise<void> {
   await trx
     .updateTable('builds')
     .set({
       status: 'cancelled',
-      why: `cancelled by ${by}`,
-      cancelled_by: by,
+      why: whyEnded(cause),
+      ...cause,
       finished_at: now,
       revision: build.revision + 1,
     })
@@ -76,12 +90,12 @@ async function cancelUnplanned(
 async function cancelJobs(
   trx: Transaction<Database>,
   build: Build,
-  { by, now }: { by: string; now: number },
+  { cause, now }: { cause: Cause; now: number },
 ): Promise<void> {
-  await trx.updateTable('builds').set({ cancelled_by: by }).where('id', '=', build.id).execute();
+  await trx.updateTable('builds').set(cause).where('id', '=', build.id).execute();
   await trx
     .updateTable('jobs')
-    .set({ status: 'cancelled', why: `cancelled by ${by}`, ready: 0, finished_at: now })
+    .set({ status: 'cancelled', why: whyEnded(cause), ready: 0, finished_at: now })
     .where('build_id', '=', build.id)
     .where('deployment_id', 'is', null)
     .where('status', 'in', ['queued', 'blocked'])

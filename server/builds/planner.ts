@@ -181,7 +181,7 @@ export class Planner {
    */
   async #fetchBurst(project: Project, lane: Lane, fetched: Set<string>): Promise<boolean> {
     const burst = await this.#inLane(lane)
-      .select(['id', 'project_id', 'number', 'commit_sha', 'ref', 'pull_request'])
+      .select(['id', 'number', 'commit_sha', 'ref', 'pull_request'])
       .limit(MOST_TOGETHER)
       .execute();
     if (burst.length < 2) return false;
@@ -226,11 +226,7 @@ export class Planner {
   }
 
   /** Something is in the way that may be gone later: puts the build aside, or ends it after its last try. */
-  async #obstructed(
-    project: Project,
-    build: Pick<Build, 'id' | 'project_id' | 'number'>,
-    obstacle: string,
-  ): Promise<void> {
+  async #obstructed(project: Project, build: Pick<Build, 'id' | 'number'>, obstacle: string): Promise<void> {
     const tries = this.#tries.get(build.id) ?? 0;
     const againMs = this.#retryAfterMs[tries];
     this.#tries.set(build.id, tries + 1);
@@ -240,13 +236,20 @@ export class Planner {
 
   async #record(
     project: Project,
-    build: Pick<Build, 'id' | 'project_id' | 'number'>,
+    build: Pick<Build, 'id' | 'number'>,
     planning: Exclude<Planning, { kind: 'missing' }>,
   ): Promise<void> {
     this.#tries.delete(build.id);
-    if (!(await recordPlanning(this.#services, build, planning))) return;
-    this.#services.queue.wake();
-    announceChanged(this.#services, [{ project: project.name, number: build.number }]);
+    const superseded = await recordPlanning(this.#services, project, build, planning);
+    if (superseded === null) return;
+    const { queue, live } = this.#services;
+    queue.wake();
+    queue.notice(...superseded.flatMap(({ runners }) => runners));
+    announceChanged(
+      this.#services,
+      [build, ...superseded].map(({ number }) => ({ project: project.name, number })),
+    );
+    if (superseded.length > 0) live.changed('audit');
   }
 
   /** Lets the builds behind it pass. */

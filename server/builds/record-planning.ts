@@ -1,39 +1,48 @@
 import type { Plan } from '@reprise/pipelines/model.ts';
 import type { Transaction } from 'kysely';
 import { newId } from '../db/id.ts';
-import type { Build, Database } from '../db/schema.ts';
+import type { Build, Database, Project } from '../db/schema.ts';
 import { placeOf } from '../queue/group.ts';
 import type { Services } from '../services.ts';
 import { type Planning, planDigest } from './plan-build.ts';
 import { settle } from './settle.ts';
+import { type Superseded, supersede } from './supersede.ts';
 
 type Ended = Extract<Planning, { kind: 'skipped' | 'failed' | 'errored' }>;
 
 /**
- * Writes what planning came to, in one transaction: plan and jobs, or the build's end. False, with nothing written, where
- * somebody cancelled the build meanwhile. Announce it, and wake the queue, after it.
+ * Writes what planning came to, in one transaction: plan and jobs, or the build's end; and the end of the older builds that
+ * it supersedes, which are returned. Null, with nothing written, where somebody cancelled the build meanwhile. Announce it,
+ * and wake the queue, after it.
  */
 export async function recordPlanning(
-  { db, logs, now }: Pick<Services, 'db' | 'logs' | 'now'>,
-  build: Pick<Build, 'id' | 'project_id' | 'number'>,
+  services: Pick<Services, 'db' | 'logs' | 'mirrors' | 'now'>,
+  project: Project,
+  build: Pick<Build, 'id'>,
   planning: Exclude<Planning, { kind: 'missing' }>,
-): Promise<boolean> {
+): Promise<Superseded[] | null> {
+  const { db, logs, mirrors, now } = services;
   const at = now();
   if (planning.kind === 'planned') {
-    return db.transaction().execute((trx) => recordPlan(trx, build, { ...planning, at }));
+    const asks = planning.plan.cancelSuperseded !== undefined;
+    const defaultBranch = project.default_branch ?? (asks ? await mirrors.defaultBranch(project) : null);
+    return db
+      .transaction()
+      .execute((trx) => recordPlan(trx, build, { ...planning, project, defaultBranch, at }));
   }
   // The log is on disk before the row that leads to it.
   const log = 'log' in planning ? await writeLog(logs, planning.log, at) : null;
   const isWritten = await db.transaction().execute((trx) => recordEnd(trx, build, { planning, log, at }));
   if (!isWritten && log) await logs.remove(log.attempt);
-  return isWritten;
+  return isWritten ? [] : null;
 }
 
 async function recordPlan(
   trx: Transaction<Database>,
-  build: Pick<Build, 'id' | 'project_id' | 'number'>,
-  { plan, record, at }: { plan: Plan; record: Partial<Build>; at: number },
-): Promise<boolean> {
+  build: Pick<Build, 'id'>,
+  o: { project: Project; plan: Plan; record: Partial<Build>; defaultBranch: string | null; at: number },
+): Promise<Superseded[] | null> {
+  const { project, plan, record, defaultBranch, at } = o;
   const json = JSON.stringify(plan);
   const isOurs = await take(trx, build, {
     ...record,
@@ -41,10 +50,11 @@ async function recordPlan(
     plan_sha256: planDigest(json),
     planned_at: at,
   });
-  if (!isOurs) return false;
-  await insertJobs(trx, build, plan, at);
+  if (!isOurs) return null;
+  await insertJobs(trx, { buildId: build.id, projectId: project.id, plan, at });
   await settle(trx, build.id, at);
-  return true;
+  const rule = plan.cancelSuperseded;
+  return rule === undefined ? [] : supersede(trx, build, { project, rule, defaultBranch, now: at });
 }
 
 async function recordEnd(
@@ -87,13 +97,11 @@ const JOBS_AT_ONCE = 1000;
 
 async function insertJobs(
   trx: Transaction<Database>,
-  build: Pick<Build, 'id' | 'project_id'>,
-  plan: Plan,
-  at: number,
+  { buildId, projectId, plan, at }: { buildId: string; projectId: string; plan: Plan; at: number },
 ): Promise<void> {
   const rows = plan.jobs.map((job, position) => ({
     id: newId(),
-    build_id: build.id,
+    build_id: buildId,
     position,
     name: job.name,
     status: 'queued' as const,
@@ -105,7 +113,7 @@ async function insertJobs(
     attempt: 0,
     lost_attempts: 0,
     retries_left: job.retry,
-    ...placeOf(build.project_id, job),
+    ...placeOf(projectId, job),
     queued_at: at,
   }));
   for (let from = 0; from < rows.length; from += JOBS_AT_ONCE) {

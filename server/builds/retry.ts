@@ -32,10 +32,15 @@ export async function retryJob(
       .execute();
     const job = jobs.find((known) => known.name === name);
     if (!job) throw notFound(`Job ${name} of build ${project.name} #${number}`);
-    const obstacle = whyNotAgain(job, jobs);
+    const obstacle =
+      build.removed_at === null ? whyNotAgain(job, jobs) : 'was removed by retention: rebuild the build instead.';
     if (obstacle) throw new Refusal(409, 'conflict', `Job ${name} of ${project.name} #${number} ${obstacle}`);
     for (const again of [job, ...waitingFor(job, jobs)]) await queueAgain(trx, again, now);
-    await trx.updateTable('builds').set({ cancelled_by: null }).where('id', '=', build.id).execute();
+    await trx
+      .updateTable('builds')
+      .set({ cancelled_by: null, superseded_by: null })
+      .where('id', '=', build.id)
+      .execute();
     await settle(trx, build.id, now);
     await recordAudit(trx, {
       at: now,

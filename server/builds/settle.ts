@@ -1,6 +1,6 @@
 import { combine, isFinal, type Status } from '@reprise/pipelines/status.ts';
 import type { Transaction } from 'kysely';
-import type { Database } from '../db/schema.ts';
+import type { Build, Database } from '../db/schema.ts';
 
 /** What settling looks at and may change of a job. */
 export interface SettledJob {
@@ -19,7 +19,15 @@ export interface SettledJob {
 export async function settle(trx: Transaction<Database>, buildId: string, now: number): Promise<void> {
   const build = await trx
     .selectFrom('builds')
-    .select(['status', 'why', 'needs_approval', 'approved_at', 'cancelled_by', 'finished_at'])
+    .select([
+      'status',
+      'why',
+      'needs_approval',
+      'approved_at',
+      'cancelled_by',
+      'superseded_by',
+      'finished_at',
+    ])
     .where('id', '=', buildId)
     .executeTakeFirstOrThrow();
   const rows = await trx
@@ -97,14 +105,20 @@ function buildStatus(jobs: readonly SettledJob[], waitsForApproval: boolean): St
 function buildWhy(
   status: Status,
   jobs: readonly SettledJob[],
-  build: { status: Status; why: string; cancelled_by: string | null },
+  build: Pick<Build, 'status' | 'why' | 'cancelled_by' | 'superseded_by'>,
 ): string {
-  if (status === 'cancelled' && build.cancelled_by) return `cancelled by ${build.cancelled_by}`;
+  if (status === 'cancelled' && whyEnded(build)) return whyEnded(build);
   if (status === 'blocked') return build.status === 'blocked' && build.why ? build.why : 'waits for approval';
   if (!isFinal(status) || status === 'passed') return '';
   const cause = jobs.find((job) => job.status === status);
   if (!cause) return build.why;
   return `job ${cause.name} ${ENDED[status]}${cause.why ? `: ${cause.why}` : ''}`;
+}
+
+/** The sentence for what was ended before it ended by itself; empty where nobody did. */
+export function whyEnded(o: { cancelled_by?: string | null; superseded_by?: number | null }): string {
+  if (o.cancelled_by) return `cancelled by ${o.cancelled_by}`;
+  return o.superseded_by ? `superseded by #${o.superseded_by}` : '';
 }
 
 const ENDED: Record<Status, string> = {

@@ -1,5 +1,6 @@
 import type { Environment } from '@reprise/pipelines/model.ts';
 import type { Transaction } from 'kysely';
+import { REPRISE } from '../auth/caller.ts';
 import type { Database, Project, Promotion } from '../db/schema.ts';
 import { startDeployment } from '../deployments/start.ts';
 import { policyOf } from '../environments/policy.store.ts';
@@ -12,7 +13,7 @@ import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
 import { announcePromotion } from './announce.ts';
 import { boundDigest } from './bind.ts';
-import { closePromotion, REPRISE } from './close.ts';
+import { closePromotion } from './close.ts';
 import { approvalsNeeded } from './rules.ts';
 import { standingApprovals } from './standing.ts';
 import { objectionsNow } from './weigh.ts';

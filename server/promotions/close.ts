@@ -24,9 +24,6 @@ export async function closePromotion(
   await recordAudit(trx, { at, by, action, project: project.name, subject, reason, detail });
 }
 
-/** What nobody asked for is done in our own name. */
-export const REPRISE: Actor = { name: 'Reprise', via: '' };
-
 /** The answer to who decides what is decided. */
 export function decided({ state }: Promotion): Refusal {
   const word = state === 'done' ? 'carried out' : state;

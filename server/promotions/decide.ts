@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely';
 import { recordAudit } from '../audit/record.ts';
-import type { Caller } from '../auth/caller.ts';
+import { type Caller, REPRISE } from '../auth/caller.ts';
 import type { Database, Project, Promotion } from '../db/schema.ts';
 import { policyOf } from '../environments/policy.store.ts';
 import { type ReadEnvironments, readEnvironments } from '../environments/read-environments.ts';
@@ -10,7 +10,7 @@ import { advance, whyVoid } from './advance.ts';
 import { assertMay, assertNoObjection } from './allowed.ts';
 import { announcePromotion } from './announce.ts';
 import { waitsFor } from './ask.ts';
-import { closePromotion, decided, REPRISE, subjectOf } from './close.ts';
+import { closePromotion, decided, subjectOf } from './close.ts';
 import { promotionOf } from './promotion.store.ts';
 import { standingApprovals } from './standing.ts';
 import { objectionsNow } from './weigh.ts';
