@@ -63,8 +63,11 @@ export interface RunningServer {
 export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
   await using undo = new AsyncDisposableStack();
   const lock = undo.adopt(lockDirectory(config.dataDir), ({ release }) => release());
-  const { db, reader, close: closeDatabase } = await openDatabase(join(config.dataDir, 'reprise.db'));
-  undo.defer(closeDatabase);
+  const { db, reader, ...database } = await openDatabase(
+    join(config.dataDir, 'reprise.db'),
+    config.databaseUrl,
+  );
+  undo.defer(database.close);
   const storage = undo.use(await openStorage(config.storage, config.dataDir));
 
   const authenticate = makeAuthenticate(config, db, () => services.now());

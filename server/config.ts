@@ -2,6 +2,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { nearest } from '@reprise/pipelines/nearest.ts';
 import { PROTOCOL_TIMES, type ProtocolTimes, scaleTimes } from '@reprise/runner/protocol.ts';
 import { levels } from 'pino';
+import { parseDatabaseUrl } from './db/database-url.ts';
 import { parseRedisUrl, type RedisSettings } from './redis/redis-url.ts';
 import { Secret } from './secret.ts';
 import { parseStorageUrl, type S3Settings } from './storage/storage-url.ts';
@@ -13,6 +14,8 @@ export interface ServerConfig {
   /** The public address, or null: where the server listens. */
   url: string | null;
   dataDir: string;
+  /** PostgreSQL for the records (`DATABASE_URL`); null: SQLite, in the data directory. */
+  databaseUrl: Secret | null;
   /** S3-compatible storage for artifacts and finished logs (`STORAGE_URL`); null: directories below the data. */
   storage: S3Settings | null;
   /** Through which several servers tell each other what happens (`REDIS_URL`); null: there is but one. */
@@ -62,9 +65,6 @@ export type Parsed<Config> =
 
 const GIT_PROTOCOLS = ['https', 'http', 'ssh', 'file'];
 const GIB = 1024 ** 3;
-
-/** Engines that this version does not have: starting on the embedded ones instead would surprise, so it is refused. */
-const OTHER_ENGINES = ['DATABASE_URL'];
 
 /** Settings of capabilities that this version does not have yet: said so at start-up, and not read. */
 const RESERVED = ['REPRISE_RUNNER_REGISTRATION'];
@@ -123,10 +123,6 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     return fallback;
   };
 
-  for (const name of OTHER_ENGINES) {
-    if (text(name) !== null)
-      problems.push(`${name} is not supported by this version of Reprise: take it away.`);
-  }
   const githubUrl = githubAddress(text('REPRISE_GITHUB_URL'), problems);
   const githubToken = secret('REPRISE_GITHUB_TOKEN', 1);
   const config: ServerConfig = {
@@ -134,6 +130,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     port: whole('REPRISE_PORT', 4000, 0, 65_535),
     url: publicAddress(text('REPRISE_URL'), problems),
     dataDir: resolve(text('REPRISE_DATA_DIR') ?? './data'),
+    databaseUrl: parseDatabaseUrl(text('DATABASE_URL'), problems),
     storage: parseStorageUrl(text('STORAGE_URL'), env, problems),
     redis: parseRedisUrl(text('REDIS_URL'), problems),
     adminToken: secret('REPRISE_ADMIN_TOKEN', 32),

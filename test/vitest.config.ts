@@ -6,7 +6,7 @@ export default defineConfig({
     root: import.meta.dirname,
     reporters: ['default', './reporter.ts'],
     include: ['{unit,contract,integration,scenarios,faults,e2e}/**/*.test.ts'],
-    globalSetup: ['./rig/build-page.ts'],
+    globalSetup: ['./rig/setup.ts'],
     setupFiles: ['./rig/no-warnings.ts', './rig/needs.ts'],
     testTimeout: 120_000,
     hookTimeout: 60_000,

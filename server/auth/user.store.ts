@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { isTaken } from '../db/dialect.ts';
 import type { Database, User } from '../db/schema.ts';
 import { notFound, Refusal } from '../http/refusal.ts';
 
@@ -82,11 +83,9 @@ export function asTaken(
   error: unknown,
   given: { login?: string; github?: string | null | undefined },
 ): unknown {
-  const { code, message } = error as { code?: unknown; message?: string };
-  if (code !== 'SQLITE_CONSTRAINT_UNIQUE') return error;
-  if (String(message).includes('users.login'))
+  if (isTaken(error, 'users', 'login'))
     return new Refusal(409, 'name-taken', `There is a user ${given.login} already. Choose another login.`);
-  if (String(message).includes('users_github'))
+  if (isTaken(error, 'users', 'github'))
     return new Refusal(
       409,
       'name-taken',

@@ -12,6 +12,6 @@ export function openLogs(
   { config, db, reader, log }: Pick<Services, 'config' | 'db' | 'reader' | 'log'>,
   { objects, dir }: { objects: ObjectStore; dir: string },
 ): LogStore {
-  if (config.storage === null) return new DirectoryLogs({ dir });
+  if (config.storage === null && config.databaseUrl === null) return new DirectoryLogs({ dir });
   return new SharedLogs({ db, reader, objects, log });
 }

@@ -1,5 +1,6 @@
 import type { Status } from '@reprise/pipelines/status.ts';
 import type { Kysely } from 'kysely';
+import { isTaken } from '../db/dialect.ts';
 import type { Build, Database, Project } from '../db/schema.ts';
 import { notFound } from '../http/refusal.ts';
 
@@ -107,8 +108,7 @@ export async function buildsOfCommits(
 
 /** Whether an error says that the name is taken. */
 export function isNameTaken(error: unknown): boolean {
-  const { code, message } = error as { code?: unknown; message?: string };
-  return code === 'SQLITE_CONSTRAINT_UNIQUE' && String(message).includes('projects.name');
+  return isTaken(error, 'projects', 'name');
 }
 
 /** Of a project's builds, how many have not ended. */

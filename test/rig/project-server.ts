@@ -4,6 +4,7 @@ import { parseServerConfig } from '@reprise/server/config.ts';
 import { newId, newToken } from '@reprise/server/db/id.ts';
 import type { Attempt, Build } from '@reprise/server/db/schema.ts';
 import { pino } from 'pino';
+import { engineSettings } from './engine.ts';
 import { tempDir } from './temp.ts';
 
 const ADMIN_TOKEN = 'the-token-of-the-tests-administrator-0123';
@@ -23,6 +24,7 @@ export class ProjectServer implements AsyncDisposable {
   static async start(env: Record<string, string> = {}): Promise<ProjectServer> {
     const rig = new ProjectServer();
     const { config, problems } = parseServerConfig({
+      ...(await engineSettings()),
       REPRISE_PORT: '0',
       REPRISE_DATA_DIR: rig.dir.join('data'),
       REPRISE_ADMIN_TOKEN: ADMIN_TOKEN,

@@ -6,6 +6,7 @@ import { newId } from '@reprise/server/db/id.ts';
 import { Refusal } from '@reprise/server/http/refusal.ts';
 import { placeOf } from '@reprise/server/queue/group.ts';
 import type { Services } from '@reprise/server/services.ts';
+import { engineSettings } from './engine.ts';
 import { tempDir } from './temp.ts';
 
 export const ADMIN_TOKEN = 'the-token-of-the-tests-administrator-0123';
@@ -39,6 +40,7 @@ export class QueueServer implements AsyncDisposable {
     await using undo = new AsyncDisposableStack();
     const dataDir = o.dataDir ?? undo.use(tempDir()).path;
     const { config, problems } = parseServerConfig({
+      ...(await engineSettings(dataDir)),
       REPRISE_PORT: '0',
       REPRISE_DATA_DIR: dataDir,
       REPRISE_ADMIN_TOKEN: ADMIN_TOKEN,

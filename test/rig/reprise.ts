@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import type { Build } from '@reprise/server/api.ts';
 import { io, type Socket } from 'socket.io-client';
+import { engineSettings } from './engine.ts';
 import { deliver, pushPayload } from './github.ts';
 import { type RepriseProcess, startReprise } from './process.ts';
 import { makeRepository, type TestRepository } from './repository.ts';
@@ -40,7 +41,7 @@ export class Rig implements AsyncDisposable {
   }
 
   static async start(options: RigOptions = {}): Promise<Rig> {
-    const rig = new Rig(options);
+    const rig = new Rig({ ...options, env: { ...(await engineSettings()), ...options.env } });
     await rig.startServer();
     return rig;
   }

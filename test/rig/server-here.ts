@@ -2,6 +2,7 @@ import type { Build } from '@reprise/server/api.ts';
 import { type RunningServer, startServer } from '@reprise/server/app.ts';
 import { parseServerConfig } from '@reprise/server/config.ts';
 import { pino } from 'pino';
+import { engineSettings } from './engine.ts';
 import { deliver, pushPayload } from './github.ts';
 import { makeRepository, type TestRepository } from './repository.ts';
 import { tempDir } from './temp.ts';
@@ -38,7 +39,7 @@ export class ServerHere implements AsyncDisposable {
   }
 
   static async start(env: Record<string, string> = {}): Promise<ServerHere> {
-    const here = new ServerHere(env);
+    const here = new ServerHere({ ...(await engineSettings()), ...env });
     await here.startAgain();
     return here;
   }

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { numbering } from '../dialect.ts';
 
 export const firstTables: Migration = {
   async up(db: Kysely<unknown>) {
@@ -21,7 +22,7 @@ export const firstTables: Migration = {
 
     await db.schema
       .createTable('deliveries')
-      .addColumn('seq', 'integer', (c) => c.primaryKey().autoIncrement())
+      .addColumn('seq', ...numbering(db))
       .addColumn('id', 'text', (c) => c.notNull().unique())
       .addColumn('project_id', 'text', (c) => c.notNull().references('projects.id').onDelete('cascade'))
       .addColumn('guid', 'text', (c) => c.notNull())
@@ -45,7 +46,7 @@ export const firstTables: Migration = {
 
     await db.schema
       .createTable('builds')
-      .addColumn('seq', 'integer', (c) => c.primaryKey().autoIncrement())
+      .addColumn('seq', ...numbering(db))
       .addColumn('id', 'text', (c) => c.notNull().unique())
       .addColumn('project_id', 'text', (c) => c.notNull().references('projects.id').onDelete('cascade'))
       .addColumn('number', 'integer', (c) => c.notNull())
@@ -96,7 +97,7 @@ export const firstTables: Migration = {
 
     await db.schema
       .createTable('jobs')
-      .addColumn('seq', 'integer', (c) => c.primaryKey().autoIncrement())
+      .addColumn('seq', ...numbering(db))
       .addColumn('id', 'text', (c) => c.notNull().unique())
       .addColumn('build_id', 'text', (c) => c.notNull().references('builds.id').onDelete('cascade'))
       .addColumn('position', 'integer', (c) => c.notNull())

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { isPostgres } from '../dialect.ts';
 
 export const accountsAndAudit: Migration = {
   async up(db: Kysely<unknown>) {
@@ -79,10 +80,7 @@ export const accountsAndAudit: Migration = {
     for (const filter of ['project', 'actor', 'action'] as const) {
       await db.schema.createIndex(`audit_by_${filter}`).on('audit').columns([filter, 'seq']).execute();
     }
-    for (const change of ['update', 'delete']) {
-      await sql`create trigger ${sql.raw(`audit_no_${change}`)} before ${sql.raw(change)} on audit
-        begin select raise(abort, 'The audit is append-only.'); end`.execute(db);
-    }
+    await refuseChanges(db);
 
     await db.schema
       .alterTable('projects')
@@ -98,3 +96,18 @@ export const accountsAndAudit: Migration = {
       .execute();
   },
 };
+
+/** Whoever has only the program's rights cannot change what was recorded, either. */
+async function refuseChanges(db: Kysely<unknown>): Promise<void> {
+  if (isPostgres(db)) {
+    await sql`create function audit_is_append_only() returns trigger language plpgsql as
+      $$ begin raise exception 'The audit is append-only.'; end $$`.execute(db);
+    await sql`create trigger audit_no_change before update or delete or truncate on audit
+      for each statement execute function audit_is_append_only()`.execute(db);
+    return;
+  }
+  for (const change of ['update', 'delete']) {
+    await sql`create trigger ${sql.raw(`audit_no_${change}`)} before ${sql.raw(change)} on audit
+      begin select raise(abort, 'The audit is append-only.'); end`.execute(db);
+  }
+}

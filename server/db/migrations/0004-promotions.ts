@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { numbering } from '../dialect.ts';
 
 export const promotions: Migration = {
   async up(db: Kysely<unknown>) {
@@ -25,7 +26,7 @@ export const promotions: Migration = {
 
     await db.schema
       .createTable('promotions')
-      .addColumn('seq', 'integer', (c) => c.primaryKey().autoIncrement())
+      .addColumn('seq', ...numbering(db))
       .addColumn('id', 'text', (c) => c.notNull().unique())
       .addColumn('project_id', 'text', (c) => c.notNull().references('projects.id').onDelete('cascade'))
       .addColumn('environment', 'text', (c) => c.notNull())
@@ -70,7 +71,7 @@ export const promotions: Migration = {
 
     await db.schema
       .createTable('deployments')
-      .addColumn('seq', 'integer', (c) => c.primaryKey().autoIncrement())
+      .addColumn('seq', ...numbering(db))
       .addColumn('id', 'text', (c) => c.notNull().unique())
       .addColumn('project_id', 'text', (c) => c.notNull().references('projects.id').onDelete('cascade'))
       .addColumn('environment', 'text', (c) => c.notNull())

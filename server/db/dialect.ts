@@ -1,0 +1,23 @@
+import { type ColumnDefinitionBuilder, type Kysely, PostgresAdapter } from 'kysely';
+
+/** Where the engines differ in what no query says alike: asked by migrations alone. */
+export function isPostgres(db: Kysely<never> | Kysely<unknown>): boolean {
+  return db.getExecutor().adapter instanceof PostgresAdapter;
+}
+
+/** The type and the rest of a column that numbers its rows in the order in which they are made. */
+export function numbering(
+  db: Kysely<unknown>,
+): ['integer' | 'bigint', (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder] {
+  return isPostgres(db)
+    ? ['bigint', (column) => column.generatedByDefaultAsIdentity().primaryKey()]
+    : ['integer', (column) => column.primaryKey().autoIncrement()];
+}
+
+/** Whether a statement was refused because another row has that value in a unique column, or in the index `<table>_<column>`. */
+export function isTaken(error: unknown, table: string, column: string): boolean {
+  const { code, message, constraint } = error as { code?: string; message?: string; constraint?: string };
+  if (code === '23505') return constraint === `${table}_${column}_key` || constraint === `${table}_${column}`;
+  if (code !== 'SQLITE_CONSTRAINT_UNIQUE') return false;
+  return [`${table}.${column}`, `${table}_${column}`].some((name) => String(message).includes(name));
+}
