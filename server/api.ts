@@ -132,6 +132,14 @@ export const buildSchema = z
     queuedAt: instant,
     startedAt: instant.nullable(),
     finishedAt: instant.nullable(),
+    pinned: z
+      .object({ by: z.string(), at: instant, reason: z.string() })
+      .nullable()
+      .describe('Kept whatever the rules of retention say.'),
+    removed: z
+      .object({ at: instant, why: z.string() })
+      .nullable()
+      .describe('Its logs and artifacts were removed by retention: when, and by which rule.'),
     jobs: z.array(jobSchema),
     artifacts: z.array(artifactSchema),
   })

@@ -38,6 +38,8 @@ import { projectRoutes } from './projects/project.routes.ts';
 import { promotionRoutes } from './promotions/promotion.routes.ts';
 import { queueRoutes } from './queue/queue.routes.ts';
 import { Queue } from './queue/queue.ts';
+import { retentionRoutes } from './retention/retention.routes.ts';
+import { Retention } from './retention/sweep.ts';
 import { protocolRoutes } from './runners/protocol.routes.ts';
 import { runnerRoutes } from './runners/runner.routes.ts';
 import { secretRoutes } from './secrets/secret.routes.ts';
@@ -89,6 +91,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   await services.queue.start();
   services.planner.start();
   services.background.start();
+  services.retention.start();
   const reports = new GithubReports(services);
   reports.start();
   state.ready = true;
@@ -102,6 +105,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
     async close() {
       state.ready = false;
       await reports.stop();
+      await services.retention.stop();
       await services.planner.stop();
       await services.queue.stop();
       await services.live.close();
@@ -144,6 +148,7 @@ function buildServices(
   services.live = new Live(services, authenticate);
   services.queue = new Queue(services);
   services.planner = new Planner(services);
+  services.retention = new Retention(services);
   return services;
 }
 
@@ -163,6 +168,7 @@ function allRoutes(services: Services, state: { ready: boolean }): Route[] {
     ...hostKeyRoutes(services),
     ...promotionRoutes(services),
     ...deploymentRoutes(services),
+    ...retentionRoutes(services),
     ...auditRoutes(services),
     ...badgeRoutes(services),
     ...accountRoutes(services),

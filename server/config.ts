@@ -4,6 +4,7 @@ import { PROTOCOL_TIMES, type ProtocolTimes, scaleTimes } from '@reprise/runner/
 import { levels } from 'pino';
 import { parseDatabaseUrl } from './db/database-url.ts';
 import { parseRedisUrl, type RedisSettings } from './redis/redis-url.ts';
+import type { RetentionRules } from './retention/retention.api.ts';
 import { Secret } from './secret.ts';
 import { parseStorageUrl, type S3Settings } from './storage/storage-url.ts';
 
@@ -38,6 +39,8 @@ export interface ServerConfig {
   /** Addresses of proxies whose `X-Forwarded-…` are believed, as express takes them; null: none. */
   trustProxy: string | null;
   logLimit: number;
+  /** What is kept of projects that have no rules of their own. */
+  retention: RetentionRules;
   /** The least important message of the operator's log that is written. */
   logLevel: string;
   times: ProtocolTimes;
@@ -87,6 +90,10 @@ const KNOWN = [
   'REPRISE_EMBEDDED_RUNNERS',
   'REPRISE_TRUST_PROXY',
   'REPRISE_LOG_LIMIT',
+  'REPRISE_RETENTION_DAYS',
+  'REPRISE_RETENTION_BUILDS',
+  'REPRISE_RETENTION_BYTES',
+  'REPRISE_RETENTION_RECORDS',
   'REPRISE_LOG_LEVEL',
   'REPRISE_TEST_TIME_SCALE',
   'REPRISE_TEST_CRASH_AT',
@@ -151,6 +158,12 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     embeddedRunners: whole('REPRISE_EMBEDDED_RUNNERS', 2, 0, 64),
     trustProxy: text('REPRISE_TRUST_PROXY'),
     logLimit: whole('REPRISE_LOG_LIMIT', GIB, 64 * 1024, 1024 * GIB),
+    retention: {
+      days: whole('REPRISE_RETENTION_DAYS', 0, 0, 36_500) || null,
+      builds: whole('REPRISE_RETENTION_BUILDS', 0, 0, 100_000_000) || null,
+      bytes: whole('REPRISE_RETENTION_BYTES', 0, 0, Number.MAX_SAFE_INTEGER) || null,
+      records: retentionRecords(text('REPRISE_RETENTION_RECORDS'), problems),
+    },
     logLevel: text('REPRISE_LOG_LEVEL') ?? 'info',
     times: PROTOCOL_TIMES,
     crashAt: text('REPRISE_TEST_CRASH_AT') ?? '',
@@ -172,6 +185,12 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
   ];
   if (problems.length > 0) return { config: null, problems, warnings };
   return { config: Object.freeze(config), problems: [], warnings };
+}
+
+function retentionRecords(value: string | null, problems: string[]): RetentionRules['records'] {
+  if (value === null || value === 'stay' || value === 'go') return value ?? 'stay';
+  problems.push(`REPRISE_RETENTION_RECORDS must be stay or go, not "${value}".`);
+  return 'stay';
 }
 
 function absolute(path: string | null, problems: string[]): string | null {

@@ -9,6 +9,7 @@ import type { Live } from './live/live.ts';
 import type { LogStore } from './logs/log.store.ts';
 import type { Queue } from './queue/queue.ts';
 import type { Wake } from './queue/wake.ts';
+import type { Retention } from './retention/sweep.ts';
 import type { Background } from './servers/background.ts';
 import type { Holds } from './servers/holds.ts';
 import type { NewsBoard } from './servers/news.ts';
@@ -36,6 +37,7 @@ export interface Services {
   /** Between the servers of an installation: what each tells the others at once. */
   news: NewsBoard;
   planner: Planner;
+  retention: Retention;
   /** Milliseconds since 1970; a test may give its own clock. */
   now(): number;
   /** The address people use, without a trailing slash: `REPRISE_URL`, or where the server listens. */

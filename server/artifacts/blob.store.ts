@@ -99,6 +99,12 @@ export class BlobStore {
     return Buffer.concat(await stream.toArray());
   }
 
+  /** Removes a blob that nothing leads to any more; that it is not there is fine. */
+  async remove(sha256: string): Promise<void> {
+    this.#looked.delete(sha256);
+    await this.#objects.remove(blobKey(sha256));
+  }
+
   /** Whether a blob's bytes have its digest; several who ask at once share the reading. */
   async #verify(sha256: string, object: StoredObject): Promise<boolean> {
     const known = this.#looked.get(sha256);

@@ -13,6 +13,7 @@ import { listAllBuilds, listBuilds, shownBuild } from './build.store.ts';
 import { viewBuild, viewBuilds, viewNamedBuilds } from './build.view.ts';
 import { cancelBuild } from './cancel.ts';
 import { createBuild } from './create.ts';
+import { pinBuild, unpinBuild } from './pin.ts';
 import { rebuild } from './rebuild.ts';
 import { retryJob } from './retry.ts';
 
@@ -178,6 +179,33 @@ function changingRoutes(services: Services): Route[] {
       async handle({ params, body, caller }) {
         const project = await projectNamed(reader, params.project);
         await approveBuild(services, project, { number: params.number, ...body, by: caller });
+        return oneBuild(services, project, params.number);
+      },
+    }),
+    route({
+      method: 'put',
+      path: `${BUILDS}/:number/pin`,
+      policy: 'developer',
+      summary: 'Keeps a build with its logs and artifacts whatever the rules of retention say.',
+      params: ofBuild,
+      body: z.strictObject({ reason: z.string().trim().min(1).max(4096) }),
+      answer: buildSchema,
+      async handle({ params, body, caller }) {
+        const project = await projectNamed(reader, params.project);
+        await pinBuild(services, project, { number: params.number, ...body, by: caller });
+        return oneBuild(services, project, params.number);
+      },
+    }),
+    route({
+      method: 'delete',
+      path: `${BUILDS}/:number/pin`,
+      policy: 'developer',
+      summary: 'Leaves a build to the rules of retention again.',
+      params: ofBuild,
+      answer: buildSchema,
+      async handle({ params, caller }) {
+        const project = await projectNamed(reader, params.project);
+        await unpinBuild(services, project, { number: params.number, by: caller });
         return oneBuild(services, project, params.number);
       },
     }),

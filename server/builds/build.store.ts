@@ -28,6 +28,11 @@ const SHOWN = [
   'started_at',
   'finished_at',
   'revision',
+  'pinned_at',
+  'pinned_by',
+  'pinned_reason',
+  'removed_at',
+  'removed_why',
 ] as const satisfies (keyof Build)[];
 
 export type ShownBuild = Pick<Build, (typeof SHOWN)[number]>;

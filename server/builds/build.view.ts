@@ -116,6 +116,11 @@ function viewFacts(project: string, build: ShownBuild): Omit<Build, 'jobs' | 'ar
     queuedAt: iso(build.queued_at),
     startedAt: iso(build.started_at),
     finishedAt: iso(build.finished_at),
+    pinned:
+      build.pinned_at === null
+        ? null
+        : { by: build.pinned_by, at: iso(build.pinned_at), reason: build.pinned_reason },
+    removed: build.removed_at === null ? null : { at: iso(build.removed_at), why: build.removed_why },
   };
 }
 

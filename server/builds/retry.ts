@@ -33,7 +33,9 @@ export async function retryJob(
     const job = jobs.find((known) => known.name === name);
     if (!job) throw notFound(`Job ${name} of build ${project.name} #${number}`);
     const obstacle =
-      build.removed_at === null ? whyNotAgain(job, jobs) : 'was removed by retention: rebuild the build instead.';
+      build.removed_at === null
+        ? whyNotAgain(job, jobs)
+        : 'was removed by retention: rebuild the build instead.';
     if (obstacle) throw new Refusal(409, 'conflict', `Job ${name} of ${project.name} #${number} ${obstacle}`);
     for (const again of [job, ...waitingFor(job, jobs)]) await queueAgain(trx, again, now);
     await trx

@@ -7,6 +7,7 @@ import { promotions } from './migrations/0004-promotions.ts';
 import { repeatsAndReports } from './migrations/0005-repeats-and-reports.ts';
 import { scheduling } from './migrations/0006-scheduling.ts';
 import { runningLogs } from './migrations/0007-running-logs.ts';
+import { retention } from './migrations/0008-retention.ts';
 import { severalServers } from './migrations/0009-several-servers.ts';
 import type { Database } from './schema.ts';
 
@@ -19,6 +20,7 @@ const MIGRATIONS = {
   '0005-repeats-and-reports': repeatsAndReports,
   '0006-scheduling': scheduling,
   '0007-running-logs': runningLogs,
+  '0008-retention': retention,
   '0009-several-servers': severalServers,
 };
 

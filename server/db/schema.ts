@@ -35,6 +35,7 @@ export interface Database {
   holds: HoldTable;
   installation: InstallationTable;
   bundles: BundleTable;
+  removals: RemovalTable;
   schedules: ScheduleTable;
   schedule_heads: ScheduleHeadTable;
 }
@@ -57,6 +58,11 @@ export interface ProjectTable {
   created_at: number;
   /** 1: its badge is answered to anybody. */
   public: Generated<number>;
+  /** Its own rules, JSON (`retention/retention.api.ts`); null: the instance's. */
+  retention: string | null;
+  /** Builds that ended, were measured and still hold what they made, and their bytes. */
+  held_builds: Generated<number>;
+  held_bytes: Generated<number>;
 }
 
 export interface DeliveryTable {
@@ -138,6 +144,16 @@ export interface BuildTable {
   revision: number;
   /** The status that GitHub was told last, empty before the first; null: it is told nothing. */
   github_told: string | null;
+  /** Bytes of its artifacts and logs, as of `measured_at`; null: it has not ended since that was looked at. */
+  held_bytes: Generated<number>;
+  measured_at: number | null;
+  /** Kept whatever the rules say; null: it is not. */
+  pinned_at: number | null;
+  pinned_by: Generated<string>;
+  pinned_reason: Generated<string>;
+  /** Its logs and artifacts were removed by retention, because of `removed_why`; null: they were not. */
+  removed_at: number | null;
+  removed_why: Generated<string>;
 }
 
 export interface JobTable {
@@ -469,6 +485,14 @@ export interface HostStateTable {
   /** JSON `HostProbe`. */
   probe: string | null;
   probed_at: number | null;
+}
+
+/** Bytes that no record leads to any more: removed when due, unless one does again by then (`retention/removals.ts`). */
+export interface RemovalTable {
+  store: 'blobs' | 'logs' | 'pins';
+  /** A blob's sha256; an attempt's id; `<project>/<commit>`. */
+  key: string;
+  due_at: number;
 }
 
 export type Project = Selectable<ProjectTable>;

@@ -22,7 +22,7 @@ import {
 } from './inspect.ts';
 import { Mirror } from './mirror.ts';
 import { isSha } from './names.ts';
-import { keepRef, pinCommit } from './pin.ts';
+import { keepRef, pinCommit, unpinCommit } from './pin.ts';
 import { nearest, type ResolvedRef, resolve } from './resolve.ts';
 import { versionFrom } from './version.ts';
 import { readWants } from './wants.ts';
@@ -139,6 +139,12 @@ export class Mirrors {
         `The commit ${sha} cannot be kept: it is not in the mirror of ${project.name}.`,
       );
     await pinCommit(this.directory(project), sha);
+  }
+
+  /** Keeps the commit no longer for its own sake; that it was not kept is fine. */
+  async unpin(project: Pick<Project, 'id'>, sha: string): Promise<void> {
+    this.#mirror(project).seen.delete(sha);
+    await this.#read(project, (git) => unpinCommit(git, sha));
   }
 
   /** Whether the mirror holds the commit, so that it can be built without asking the upstream. */

@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Git, read } from './git.ts';
 import { isSha } from './names.ts';
 
 const KEEP = 'refs/reprise/keep';
@@ -31,6 +32,11 @@ export async function pinCommit(directory: string, sha: string): Promise<void> {
     throw error;
   }
   await rename(lock, ref);
+}
+
+/** Takes the pin away, wherever git keeps it. What the commit brought stays until git clears its objects. */
+export async function unpinCommit(git: Git, sha: string): Promise<void> {
+  await read(git, ['update-ref', '-d', keepRef(sha)]);
 }
 
 /** Every pinned commit, read from the ref files themselves, so that it works for a damaged repository too. */

@@ -2,6 +2,7 @@ import { recordAudit } from '../audit/record.ts';
 import type { Actor } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { githubName } from '../git/clone-url.ts';
+import type { RetentionRules } from '../retention/retention.api.ts';
 import type { Services } from '../services.ts';
 import { purposes } from '../vault.ts';
 import { checkBranch, checkCloneUrl, fetchInBackground, newWebhookSecret } from './create.ts';
@@ -27,6 +28,7 @@ export async function changeProject(
     github: given.github === undefined ? github : given.github,
     default_branch: given.defaultBranch === undefined ? project.default_branch : given.defaultBranch,
     public: given.public === undefined ? project.public : Number(given.public),
+    retention: given.retention === undefined ? project.retention : rulesText(given.retention),
     ...(given.credential ? sealCredential(services.vault, project, given.credential) : {}),
   };
   const after = { ...project, ...changed };
@@ -48,15 +50,28 @@ export async function changeProject(
   return after;
 }
 
+/** One text for the same rules, so that they are compared as text. */
+function rulesText(rules: RetentionRules | null): string | null {
+  if (rules === null) return null;
+  const { days, builds, bytes, records } = rules;
+  return JSON.stringify({ days, builds, bytes, records });
+}
+
+function rulesIn(text: string | null): unknown {
+  return text === null ? null : JSON.parse(text);
+}
+
 /** Each changed setting as `{from, to}`. Of a credential its kind: a new token in the place of another is a change, too. */
 function whatChanged(before: Project, after: Project): Record<string, { from: unknown; to: unknown }> {
-  const settings = {
+  const settings: Record<string, [from: unknown, to: unknown]> = {
     cloneUrl: [before.clone_url, after.clone_url],
     github: [before.github, after.github],
     defaultBranch: [before.default_branch, after.default_branch],
     public: [before.public === 1, after.public === 1],
   };
   const changes = Object.entries(settings).filter(([, [from, to]]) => from !== to);
+  if (before.retention !== after.retention)
+    changes.push(['retention', [rulesIn(before.retention), rulesIn(after.retention)]]);
   if (before.credential !== after.credential)
     changes.push(['credential', [before.credential_kind, after.credential_kind]]);
   return Object.fromEntries(changes.map(([name, [from, to]]) => [name, { from, to }]));

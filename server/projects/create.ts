@@ -39,6 +39,9 @@ export async function createProject(
     last_build_number: 0,
     created_at: services.now(),
     public: 0,
+    retention: null,
+    held_builds: 0,
+    held_bytes: 0,
   };
   try {
     await db.transaction().execute(async (trx) => {

@@ -2,6 +2,7 @@ import { STATUSES } from '@reprise/pipelines/status.ts';
 import { z } from 'zod';
 import { listOf } from '../api.ts';
 import { roleSchema } from '../auth/account.api.ts';
+import { retentionRulesSchema } from '../retention/retention.api.ts';
 
 /** Names of projects, jobs, artifacts and environments. */
 export const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
@@ -41,6 +42,10 @@ export const projectChangeSchema = z.strictObject({
   defaultBranch: branch.nullable().optional(),
   credential: credential.optional(),
   public: z.boolean().optional().describe('Whether anybody may see its badge.'),
+  retention: retentionRulesSchema
+    .nullable()
+    .optional()
+    .describe("What is kept of its builds; null: the instance's rules."),
 });
 export type ProjectChange = z.infer<typeof projectChangeSchema>;
 
@@ -100,6 +105,18 @@ export const projectSchema = z
         }),
       )
       .describe('The last 30 builds, the oldest first.'),
+    schedules: z
+      .array(
+        z.object({
+          cron: z.string(),
+          timezone: z.string(),
+          branch: z.string().nullable().describe('null: the default branch.'),
+          nextAt: instant.nullable().describe('null: never again.'),
+          lastBuild: z.number().int().nullable().describe('The build it last led to.'),
+          why: z.string().describe('Why the last run that was due led to no build, else empty.'),
+        }),
+      )
+      .describe('What is built by the clock, the next first.'),
     lastDeliveryAt: instant.nullable().describe('null: GitHub has not delivered anything yet.'),
   })
   .meta({ id: 'Project' });

@@ -12,6 +12,7 @@ import type { Runner } from '../db/schema.ts';
 import { recordOnHost } from '../deployments/record.ts';
 import { Refusal } from '../http/refusal.ts';
 import { type Call, type Route, route, STREAMED } from '../http/route.ts';
+import { keepBlob } from '../retention/removals.ts';
 import type { Services } from '../services.ts';
 import { appendLog } from './append-log.ts';
 import { attemptOf, type PlacedAttempt, runningAttemptOf } from './attempt.store.ts';
@@ -140,6 +141,7 @@ function blobRequests(services: Services): Route[] {
       params: ofBlob,
       async handle(call) {
         await running(services, call);
+        await keepBlob(services.db, call.params.sha256);
         const stored = await blobs.put(call.params.sha256, call.request, { limit: BLOB_BYTES });
         call.response.status(stored === 'stored' ? 201 : 200).json({});
         return STREAMED;

@@ -60,6 +60,9 @@ export class MirrorRig implements AsyncDisposable {
       last_build_number: 0,
       created_at: 0,
       public: 0,
+      retention: null,
+      held_builds: 0,
+      held_bytes: 0,
     };
   }
 

@@ -105,6 +105,25 @@ const CHANGES: Record<string, Change> = {
     records: 'build.approve',
     prepare: async () => operator('POST', `${await forkBuild()}/approve`, { reason: 'why not' }),
   },
+  'PUT /api/projects/:project/builds/:number/pin': {
+    records: 'build.pin',
+    prepare: async () => operator('PUT', `${await build()}/pin`, { reason: 'why not' }),
+  },
+  'DELETE /api/projects/:project/builds/:number/pin': {
+    records: 'build.unpin',
+    prepare: async () => operator('DELETE', `${await build()}/pin`),
+  },
+  'POST /api/projects/:project/retention/run': {
+    records: 'retention.remove',
+    async prepare() {
+      const path = await build();
+      await here.admin('POST', `${path}/cancel`);
+      await build();
+      const rules = { days: null, builds: 1, bytes: null, records: 'stay' };
+      await here.admin('PATCH', '/api/projects/shop', { retention: rules });
+      return operator('POST', '/api/projects/shop/retention/run');
+    },
+  },
   'POST /api/projects/:project/builds/:number/jobs/:job/retry': {
     records: 'job.retry',
     async prepare() {

@@ -1,0 +1,101 @@
+import type { Kysely, Transaction } from 'kysely';
+import type { Database, RemovalTable } from '../db/schema.ts';
+import { lockRemovals } from '../lock.ts';
+import type { Services } from '../services.ts';
+
+/**
+ * A blob that no artifact names any more stays so long: a runner may just have been told that it need not send it, for an
+ * artifact that is recorded when its job ends.
+ */
+const BLOB_GRACE_MS = 3_600_000;
+
+/** Looked at in one go. */
+const AT_ONCE = 100;
+
+/** Notes, inside the transaction that takes away what led to them, that these bytes are to be removed. */
+export async function removeLater(
+  trx: Transaction<Database>,
+  store: RemovalTable['store'],
+  keys: readonly string[],
+  now: number,
+): Promise<void> {
+  if (keys.length === 0) return;
+  const due_at = store === 'blobs' ? now + BLOB_GRACE_MS : now;
+  await trx
+    .insertInto('removals')
+    .values([...new Set(keys)].map((key) => ({ store, key, due_at })))
+    .onConflict((oc) => oc.columns(['store', 'key']).doUpdateSet({ due_at }))
+    .execute();
+}
+
+/** Somebody is about to use a blob: what is noted about its removal does not hold any more. */
+export async function keepBlob(db: Kysely<Database>, sha256: string): Promise<void> {
+  await db.deleteFrom('removals').where('store', '=', 'blobs').where('key', '=', sha256).execute();
+}
+
+/**
+ * Removes bytes that are due and that nothing leads to by now; returns how many it looked at. While a backup copies them none is
+ * removed. A server that dies half-way has removed some twice, which is the same.
+ */
+export async function removeBytes(services: Services): Promise<number> {
+  const { db, config, now, log } = services;
+  const lock = lockRemovals(config.dataDir, { waitMs: 0 });
+  if (!lock) return 0;
+  try {
+    const due = await db
+      .selectFrom('removals')
+      .selectAll()
+      .where('due_at', '<=', now())
+      .orderBy('due_at')
+      .limit(AT_ONCE)
+      .execute();
+    let failed = 0;
+    for (const removal of due) {
+      try {
+        await REMOVE[removal.store](services, removal.key);
+        await db
+          .deleteFrom('removals')
+          .where('store', '=', removal.store)
+          .where('key', '=', removal.key)
+          .where('due_at', '=', removal.due_at)
+          .execute();
+      } catch (error) {
+        failed += 1;
+        log.warn(
+          { err: error, ...removal },
+          'what nothing needs any more could not be removed; it is tried again',
+        );
+      }
+    }
+    return failed === 0 ? due.length : 0;
+  } finally {
+    lock.release();
+  }
+}
+
+/** Each looks once more whether something leads there. */
+const REMOVE: Record<RemovalTable['store'], (services: Services, key: string) => Promise<void>> = {
+  async blobs({ db, blobs }, sha256) {
+    const user = await db
+      .selectFrom('artifacts')
+      .select('id')
+      .where((eb) => eb.or([eb('sha256', '=', sha256), eb('manifest_sha256', '=', sha256)]))
+      .limit(1)
+      .executeTakeFirst();
+    if (!user) await blobs.remove(sha256);
+  },
+  async logs({ logs }, attempt) {
+    await logs.remove(attempt);
+  },
+  async pins({ db, mirrors }, key) {
+    const [projectId = '', sha = ''] = key.split('/');
+    const user = await db
+      .selectFrom('builds')
+      .select('id')
+      .where('project_id', '=', projectId)
+      .where('commit_sha', '=', sha)
+      .limit(1)
+      .executeTakeFirst();
+    if (!user) await mirrors.unpin({ id: projectId }, sha);
+  },
+};
