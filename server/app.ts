@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
@@ -26,8 +27,9 @@ import { type Authenticate, makeAuthenticate } from './http/authenticate.ts';
 import { mount } from './http/mount.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { answerErrors, answerUnknownPath } from './http/problem.ts';
+import { Readiness } from './http/readiness.ts';
 import { refuseReserved } from './http/reserved.ts';
-import type { Route } from './http/route.ts';
+import { type Route, STREAMED } from './http/route.ts';
 import { Live } from './live/live.ts';
 import { lockDirectory } from './lock.ts';
 import { logRoutes } from './logs/log.routes.ts';
@@ -43,6 +45,7 @@ import { Retention } from './retention/sweep.ts';
 import { protocolRoutes } from './runners/protocol.routes.ts';
 import { runnerRoutes } from './runners/runner.routes.ts';
 import { secretRoutes } from './secrets/secret.routes.ts';
+import { joinServers } from './servers/membership.ts';
 import { type Exchange, openExchange } from './servers/open.ts';
 import type { Services } from './services.ts';
 import { openStorage, type Storage } from './storage/open.ts';
@@ -77,8 +80,8 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   const exchange = undo.use(await openExchange(config, { db, log, now: () => services.now() }));
   const services = buildServices({ config, log, db, reader, storage, exchange, authenticate, listening });
   undo.defer(() => services.logs.close());
-  const state = { ready: false };
-  const routes = allRoutes(services, state);
+  const readiness = new Readiness(services, exchange.redis);
+  const routes = allRoutes(services, readiness);
   const http = createServer(buildApp(services, authenticate, routes));
   // A blob may take an hour to arrive; a header may not.
   http.requestTimeout = 3_600_000;
@@ -88,13 +91,15 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   services.live.attach(http);
   listening.address = await listen(http, config);
   undo.defer(() => closeHttp(http));
-  await services.queue.start();
+  const membership = await joinServers(services);
+  undo.defer(() => membership.leave());
+  await services.queue.start(membership);
   services.planner.start();
   services.background.start();
   services.retention.start();
   const reports = new GithubReports(services);
   reports.start();
-  state.ready = true;
+  readiness.isOpen = true;
 
   const opened = undo.move();
   void lock;
@@ -103,7 +108,9 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
     services,
     routes,
     async close() {
-      state.ready = false;
+      readiness.isOpen = false;
+      // Answers as before until whoever balances has noticed.
+      await delay(config.drainMs);
       await reports.stop();
       await services.retention.stop();
       await services.planner.stop();
@@ -152,7 +159,7 @@ function buildServices(
   return services;
 }
 
-function allRoutes(services: Services, state: { ready: boolean }): Route[] {
+function allRoutes(services: Services, readiness: Readiness): Route[] {
   const routes: Route[] = [
     ...protocolRoutes(services),
     ...runnerRoutes(services),
@@ -172,7 +179,7 @@ function allRoutes(services: Services, state: { ready: boolean }): Route[] {
     ...auditRoutes(services),
     ...badgeRoutes(services),
     ...accountRoutes(services),
-    ...aboutRoutes(() => routes, state),
+    ...aboutRoutes(() => routes, readiness),
   ];
   return routes;
 }
@@ -210,7 +217,7 @@ function buildApp(services: Services, authenticate: Authenticate, routes: readon
 /** What the page never asks of a browser, so that nobody asks in its name. */
 const NO_DEVICES = 'camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()';
 
-function aboutRoutes(all: () => readonly Route[], state: { ready: boolean }): Route[] {
+function aboutRoutes(all: () => readonly Route[], readiness: Readiness): Route[] {
   let document: object | undefined;
   return [
     {
@@ -224,10 +231,13 @@ function aboutRoutes(all: () => readonly Route[], state: { ready: boolean }): Ro
       method: 'get',
       path: '/readyz',
       policy: 'public',
-      summary: 'It takes work: 503 while it starts or drains.',
-      handle: ({ response }) => {
-        if (!state.ready) response.status(503);
-        return { status: state.ready ? 'ready' : 'not ready', version: VERSION };
+      summary: 'It takes work: 503 while it starts or drains, or an engine (`away`) does not answer.',
+      async handle({ response }) {
+        const away = await readiness.away();
+        const isReady = readiness.isOpen && away.length === 0;
+        if (isReady) return { status: 'ready', version: VERSION };
+        response.status(503).json({ status: 'not ready', version: VERSION, away });
+        return STREAMED;
       },
     },
     {
@@ -254,11 +264,11 @@ async function listen(http: Server, { host, port }: ServerConfig): Promise<strin
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-/** Requests being answered get 20 seconds; connections that only wait are closed at once. */
+/** Requests being answered get 15 seconds, so that with the rest a server is gone within 30; connections that only wait are closed at once. */
 async function closeHttp(http: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => http.close(() => resolve()));
   http.closeIdleConnections();
-  const patience = setTimeout(() => http.closeAllConnections(), 20_000);
+  const patience = setTimeout(() => http.closeAllConnections(), 15_000);
   await closed;
   clearTimeout(patience);
 }

@@ -21,6 +21,8 @@ export interface ServerConfig {
   storage: S3Settings | null;
   /** Through which several servers tell each other what happens (`REDIS_URL`); null: there is but one. */
   redis: RedisSettings | null;
+  /** Before it ends, a server says for so long that it is not ready, and works on: who balances between several notices. */
+  drainMs: number;
   adminToken: Secret | null;
   /** null: the key file beside the data. */
   secretKey: Secret | null;
@@ -89,6 +91,7 @@ const KNOWN = [
   'REPRISE_PROBE_MINUTES',
   'REPRISE_EMBEDDED_RUNNERS',
   'REPRISE_TRUST_PROXY',
+  'REPRISE_DRAIN_SECONDS',
   'REPRISE_LOG_LIMIT',
   'REPRISE_RETENTION_DAYS',
   'REPRISE_RETENTION_BUILDS',
@@ -129,7 +132,6 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     problems.push(`${name} must be a whole number from ${min} to ${max}, not "${value}".`);
     return fallback;
   };
-
   const githubUrl = githubAddress(text('REPRISE_GITHUB_URL'), problems);
   const githubToken = secret('REPRISE_GITHUB_TOKEN', 1);
   const config: ServerConfig = {
@@ -140,6 +142,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     databaseUrl: parseDatabaseUrl(text('DATABASE_URL'), problems),
     storage: parseStorageUrl(text('STORAGE_URL'), env, problems),
     redis: parseRedisUrl(text('REDIS_URL'), problems),
+    drainMs: whole('REPRISE_DRAIN_SECONDS', text('REDIS_URL') === null ? 0 : 5, 0, 10) * 1000,
     adminToken: secret('REPRISE_ADMIN_TOKEN', 32),
     secretKey: secret('REPRISE_SECRET_KEY', 32),
     githubWebhookSecret: secret('REPRISE_GITHUB_WEBHOOK_SECRET', 16),

@@ -7,7 +7,7 @@ import { type Kysely, sql } from 'kysely';
 import type { Database, Project } from '../db/schema.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
-import { saysDamaged } from './fault.ts';
+import { MirrorFault, saysDamaged } from './fault.ts';
 
 type Needed = Pick<Services, 'reader' | 'mirrors' | 'log'>;
 
@@ -32,6 +32,7 @@ export function gitHttp(services: Needed): Router {
         'not-supported',
         'This mirror can only be fetched from: ask for service=git-upload-pack.',
       );
+    await bring(services, project);
     neverCached(response).type(`application/x-${SERVICE}-advertisement`);
     if (protocolOf(request) !== 'version=2')
       return serve(services, project, { request, response, advertise: true });
@@ -43,6 +44,7 @@ export function gitHttp(services: Needed): Router {
   });
   router.post('/git/:repository/git-upload-pack', async (request, response) => {
     const project = await admit(services.reader, request, response);
+    await bring(services, project);
     neverCached(response).type(`application/x-${SERVICE}-result`);
     await serve(services, project, { request, response, advertise: false });
   });
@@ -54,7 +56,7 @@ async function admit(
   db: Kysely<Database>,
   request: Request,
   response: Response,
-): Promise<Pick<Project, 'id' | 'name'>> {
+): Promise<Project & { sha: string }> {
   const name = /^(.+)\.git$/.exec(String(request.params['repository']))?.[1] ?? '';
   const [, encoded = ''] =
     /^Basic ([A-Za-z0-9+/=]{1,1024})$/i.exec(request.headers.authorization ?? '') ?? [];
@@ -68,7 +70,8 @@ async function admit(
           .innerJoin('jobs', 'jobs.id', 'attempts.job_id')
           .innerJoin('builds', 'builds.id', 'jobs.build_id')
           .innerJoin('projects', 'projects.id', 'builds.project_id')
-          .select(['projects.id', 'projects.name'])
+          .selectAll('projects')
+          .select('builds.commit_sha as sha')
           // As a literal, so that SQLite takes its index of the attempts that are running.
           .where('attempts.status', '=', sql.lit('running'))
           .where('attempts.git_token_hash', '=', createHash('sha256').update(token).digest('hex'))
@@ -81,6 +84,19 @@ async function admit(
     'unauthenticated',
     'The mirror is open to runners with the token of a running attempt only.',
   );
+}
+
+/** The build may have been planned by another server: this one's mirror gets its commit the first time it is asked for it. */
+async function bring({ mirrors, log }: Needed, project: Project & { sha: string }): Promise<void> {
+  if (await mirrors.has(project, project.sha)) return;
+  try {
+    await mirrors.fetch(project, { wants: [project.sha] });
+  } catch (error) {
+    if (!(error instanceof MirrorFault)) throw error;
+    log.warn({ project: project.name, commit: project.sha, why: error.sentence }, 'a mirror lacks a commit');
+    throw new Refusal(503, 'unavailable', `This server has no copy of the commit yet: ${error.sentence}`);
+  }
+  if (await mirrors.has(project, project.sha)) await mirrors.pin(project, project.sha);
 }
 
 /** Joins one git process to the request and the response. */

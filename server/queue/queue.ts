@@ -30,10 +30,13 @@ export class Queue {
     this.#line = new Line((asking) => this.#take(asking));
   }
 
-  /** Gives every running attempt a whole lease, as runners could not renew while no server was there, and starts sweeping. */
-  async start(): Promise<void> {
+  /**
+   * Starts sweeping. `isFirst`: no server was there, so that runners could not renew; every running attempt begins a whole
+   * lease.
+   */
+  async start({ isFirst }: { isFirst: boolean }): Promise<void> {
     const { db, config, now } = this.#services;
-    await renewAllLeases(db, now() + config.times.reassignMs);
+    if (isFirst) await renewAllLeases(db, now() + config.times.reassignMs);
     const everyMs = Math.ceil(config.times.renewMs / SWEEPS_PER_RENEWAL);
     this.#timer = setInterval(() => {
       this.#sweep.start();

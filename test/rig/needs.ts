@@ -31,7 +31,7 @@ const NEEDS: [RegExp, string[]][] = [
     /\/(contract\/(blobs|logs)|integration\/storage|scenarios\/on-s3)/,
     ['/usr/bin/python3', '/usr/lib/python3/dist-packages/swift/common/wsgi.py'],
   ],
-  [/\/contract\/(wake|background|live)/, ['redis-server', 'setpriv']],
+  [/\/(contract\/(wake|background|live)|integration\/servers)/, ['redis-server', 'setpriv']],
   [/\/integration\//, ['git']],
 ];
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { pinnedCommits } from '@reprise/server/git/pin.ts';
 import { expect, test } from 'vitest';
 import { ProjectServer } from '../../rig/project-server.ts';
 import { makeRepository, type TestRepository } from '../../rig/repository.ts';
@@ -225,10 +226,25 @@ test('a mirror that cannot be read is made anew by its next fetch', async () => 
   const head = repository.commit('Second', { b: 'b' });
   const project = await rig.services.db.selectFrom('projects').selectAll().executeTakeFirstOrThrow();
   await rig.services.mirrors.fetch(project);
+  // Known to be there, so that it is git that finds the damage.
+  const { commit_sha: built } = await rig.services.db
+    .selectFrom('builds')
+    .select('commit_sha')
+    .executeTakeFirstOrThrow();
+  expect(await rig.services.mirrors.has(project, built)).toBe(true);
   const packs = `${rig.services.mirrors.directory(project)}/objects/pack`;
   spawnSync('sh', ['-c', `chmod u+w ${packs}/*; for p in ${packs}/*.pack; do truncate -s 40 $p; done`]);
   expect(await fetchAs(rig, { url, token, want: head, into: 'fails' })).not.toMatchObject({ code: 0 });
   await expect.poll(() => rig.logged()).toMatch(/a mirror could not be read/);
   await rig.services.mirrors.fetch(project);
   expect(await fetchAs(rig, { url, token, want: head, into: 'works' })).toMatchObject({ code: 0 });
+});
+
+test("a server whose mirror lacks a running build's commit brings and keeps it when a runner asks for it", async () => {
+  await using rig = await ProjectServer.start();
+  const { url, token, head } = await serve(rig);
+  const project = await rig.services.db.selectFrom('projects').selectAll().executeTakeFirstOrThrow();
+  await rig.services.mirrors.remove(project);
+  expect(await fetchAs(rig, { url, token, want: head, into: 'fetched' })).toMatchObject({ code: 0 });
+  expect(await pinnedCommits(rig.services.mirrors.directory(project))).toEqual([head]);
 });
