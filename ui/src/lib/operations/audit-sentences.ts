@@ -27,6 +27,14 @@ const WORDS: Record<string, string | ((entry: Entry) => Words)> = {
   }),
   'build.cancel': 'cancelled',
   'build.approve': 'let run',
+  'build.pin': 'pinned',
+  'build.unpin': 'unpinned',
+  'retention.remove': ({ project, subject, detail }) => ({
+    verb: 'removed by rule what was held by',
+    what: subject,
+    href: `/projects/${project}/settings#retention`,
+    more: Array.isArray(detail['builds']) ? `(${detail['builds'].length})` : '',
+  }),
   'job.retry': 'retried',
   'delivery.redeliver': ({ project, subject, detail }) =>
     detail['build']
