@@ -44,6 +44,7 @@ import { retentionRoutes } from './retention/retention.routes.ts';
 import { Retention } from './retention/sweep.ts';
 import { protocolRoutes } from './runners/protocol.routes.ts';
 import { runnerRoutes } from './runners/runner.routes.ts';
+import { Schedules } from './schedules/schedules.ts';
 import { secretRoutes } from './secrets/secret.routes.ts';
 import { joinServers } from './servers/membership.ts';
 import { type Exchange, openExchange } from './servers/open.ts';
@@ -95,6 +96,8 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   undo.defer(() => membership.leave());
   await services.queue.start(membership);
   services.planner.start();
+  const schedules = new Schedules(services);
+  schedules.start();
   services.background.start();
   services.retention.start();
   const reports = new GithubReports(services);
@@ -113,6 +116,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
       await delay(config.drainMs);
       await reports.stop();
       await services.retention.stop();
+      await schedules.stop();
       await services.planner.stop();
       await services.queue.stop();
       await services.live.close();

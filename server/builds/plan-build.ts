@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { BuildFacts, Plan } from '@reprise/pipelines/model.ts';
+import type { BuildFacts, Pipeline, Plan, Schedule } from '@reprise/pipelines/model.ts';
 import { parsePipeline } from '@reprise/pipelines/parse.ts';
 import { planBuild } from '@reprise/pipelines/plan.ts';
 import { formatProblem, PIPELINE_FILE, type Problem } from '@reprise/pipelines/problem.ts';
@@ -13,12 +13,19 @@ import { type PipelinePlace, pipelinePlaces } from './pipeline-places.ts';
 
 /** What planning a build came to. `record` is what is kept of the commit, whatever came of it. */
 export type Planning =
-  | { kind: 'planned'; plan: Plan; record: Partial<Build> }
-  | { kind: 'skipped'; why: string; record: Partial<Build> }
+  | { kind: 'planned'; plan: Plan; record: Partial<Build>; pushed?: PushedSchedules }
+  | { kind: 'skipped'; why: string; record: Partial<Build>; pushed?: PushedSchedules }
   /** `log` is shown as the log of the one job, `pipeline`, that such a build has. */
   | { kind: 'failed' | 'errored'; why: string; log: string; record: Partial<Build> }
   /** Neither mirror nor upstream has the commit. It may yet arrive: forges announce pushes before every replica has them. */
   | { kind: 'missing' };
+
+/** What the file of a pushed commit says of schedules: it counts where that branch is the default branch. */
+export interface PushedSchedules {
+  branch: string;
+  commit: string;
+  schedules: Schedule[];
+}
 
 type Needed = Pick<Services, 'mirrors' | 'publicUrl'>;
 
@@ -81,10 +88,17 @@ async function planSeen(
   if (!pipeline) return failedBy(problems, record);
   const headSubject = seen.commit.subject;
   const decision = await decideBuild(services.mirrors, project, build, { on: pipeline.on, headSubject });
-  if (!decision.build) return { kind: 'skipped', why: decision.why, record };
+  const pushed = pushedSchedules(build, pipeline);
+  if (!decision.build) return { kind: 'skipped', why: decision.why, record, ...pushed };
   const planned = planBuild(pipeline, factsOf(services, project, build, seen));
   if (!planned.plan) return failedBy(planned.problems, record);
-  return { kind: 'planned', plan: planned.plan, record };
+  return { kind: 'planned', plan: planned.plan, record, ...pushed };
+}
+
+function pushedSchedules(build: Build, { on }: Pipeline): { pushed?: PushedSchedules } {
+  const { branch, commit_sha: commit } = build;
+  if (build.trigger_kind !== 'push' || branch === null) return {};
+  return { pushed: { branch, commit, schedules: on.schedules } };
 }
 
 /** Facts of the commit, so that a rebuild sees the same. What the delivery said of it stays as it was said. */

@@ -3,8 +3,9 @@ import type { Transaction } from 'kysely';
 import { newId } from '../db/id.ts';
 import type { Build, Database, Project } from '../db/schema.ts';
 import { placeOf } from '../queue/group.ts';
+import { keepSchedules, mayChangeSchedules } from '../schedules/schedule.store.ts';
 import type { Services } from '../services.ts';
-import { type Planning, planDigest } from './plan-build.ts';
+import { type Planning, type PushedSchedules, planDigest } from './plan-build.ts';
 import { settle } from './settle.ts';
 import { type Superseded, supersede } from './supersede.ts';
 
@@ -21,28 +22,45 @@ export async function recordPlanning(
   build: Pick<Build, 'id'>,
   planning: Exclude<Planning, { kind: 'missing' }>,
 ): Promise<Superseded[] | null> {
-  const { db, logs, mirrors, now } = services;
+  const { db, logs, now } = services;
   const at = now();
+  const defaultBranch = await defaultBranchFor(services, project, planning);
+  const o = { project, defaultBranch, at };
   if (planning.kind === 'planned') {
-    const asks = planning.plan.cancelSuperseded !== undefined;
-    const defaultBranch = project.default_branch ?? (asks ? await mirrors.defaultBranch(project) : null);
-    return db
-      .transaction()
-      .execute((trx) => recordPlan(trx, build, { ...planning, project, defaultBranch, at }));
+    return db.transaction().execute((trx) => recordPlan(trx, build, { ...planning, ...o }));
   }
   // The log is on disk before the row that leads to it.
   const log = 'log' in planning ? await writeLog(logs, planning.log, at) : null;
-  const isWritten = await db.transaction().execute((trx) => recordEnd(trx, build, { planning, log, at }));
+  const isWritten = await db.transaction().execute((trx) => recordEnd(trx, build, { planning, log, ...o }));
   if (!isWritten && log) await logs.remove(log.attempt);
   return isWritten ? [] : null;
+}
+
+/** Asked for only where something depends on it; null: nothing does, or it is not known. */
+async function defaultBranchFor(
+  { db, mirrors }: Pick<Services, 'db' | 'mirrors'>,
+  project: Project,
+  planning: Exclude<Planning, { kind: 'missing' }>,
+): Promise<string | null> {
+  const pushed = 'pushed' in planning ? planning.pushed : undefined;
+  const asks =
+    (planning.kind === 'planned' && planning.plan.cancelSuperseded !== undefined) ||
+    (pushed !== undefined && (await mayChangeSchedules(db, project.id, pushed.schedules)));
+  return asks ? (project.default_branch ?? mirrors.defaultBranch(project)) : null;
+}
+
+interface About {
+  project: Project;
+  defaultBranch: string | null;
+  at: number;
 }
 
 async function recordPlan(
   trx: Transaction<Database>,
   build: Pick<Build, 'id'>,
-  o: { project: Project; plan: Plan; record: Partial<Build>; defaultBranch: string | null; at: number },
+  o: About & Extract<Planning, { kind: 'planned' }>,
 ): Promise<Superseded[] | null> {
-  const { project, plan, record, defaultBranch, at } = o;
+  const { project, plan, record, defaultBranch, pushed, at } = o;
   const json = JSON.stringify(plan);
   const isOurs = await take(trx, build, {
     ...record,
@@ -53,6 +71,7 @@ async function recordPlan(
   if (!isOurs) return null;
   await insertJobs(trx, { buildId: build.id, projectId: project.id, plan, at });
   await settle(trx, build.id, at);
+  await recordSchedules(trx, pushed, o);
   const rule = plan.cancelSuperseded;
   return rule === undefined ? [] : supersede(trx, build, { project, rule, defaultBranch, now: at });
 }
@@ -60,8 +79,9 @@ async function recordPlan(
 async function recordEnd(
   trx: Transaction<Database>,
   build: Pick<Build, 'id'>,
-  { planning, log, at }: { planning: Ended; log: WrittenLog | null; at: number },
+  o: About & { planning: Ended; log: WrittenLog | null },
 ): Promise<boolean> {
+  const { planning, log, at } = o;
   const { kind: status, why, record } = planning;
   const isOurs = await take(trx, build, {
     ...record,
@@ -73,7 +93,18 @@ async function recordEnd(
   });
   if (isOurs && log)
     await insertPipelineJob(trx, build.id, { ...log, status: planning.kind as 'failed', why, at });
+  if (isOurs && 'pushed' in planning) await recordSchedules(trx, planning.pushed, o);
   return isOurs;
+}
+
+async function recordSchedules(
+  trx: Transaction<Database>,
+  pushed: PushedSchedules | undefined,
+  { project, defaultBranch, at: now }: About,
+): Promise<void> {
+  if (pushed === undefined || pushed.branch !== defaultBranch) return;
+  const { commit, schedules } = pushed;
+  await keepSchedules(trx, project.id, { commit, schedules, now });
 }
 
 /** Changes the build only while nobody else has: a cancelled one is no longer queued. */

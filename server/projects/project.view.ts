@@ -1,6 +1,7 @@
 import { iso } from '../api.ts';
 import { type Caller, roleIn } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
+import { NEVER, type ScheduleRow, schedulesOf } from '../schedules/schedule.store.ts';
 import type { Services } from '../services.ts';
 import type { ProjectAnswer } from './project.api.ts';
 import { type LatestBuild, latestBuilds } from './project.store.ts';
@@ -26,12 +27,14 @@ export async function viewProjects(
 ): Promise<ProjectAnswer[]> {
   if (projects.length === 0) return [];
   const ids = projects.map(({ id }) => id);
-  const [latest, recent, delivered, ofBranches] = await Promise.all([
+  const [latest, recent, delivered, ofBranches, schedules] = await Promise.all([
     latestBuilds(reader, ids),
     recentBuilds(reader, ids),
     lastDeliveries(reader, ids),
     latestOfBranches(reader, ids),
+    schedulesOf(reader, ids),
   ]);
+  const byTheClock = Map.groupBy(schedules, ({ project_id }) => project_id);
   const byProject = Map.groupBy(ofBranches, ({ project_id }) => project_id);
   const shown = await Promise.all(
     projects.map(async (project) => {
@@ -64,6 +67,7 @@ export async function viewProjects(
         return build && branch !== null ? [{ branch, build: viewLatest(build) }] : [];
       }),
       recent: (recent.get(project.id) ?? []).map(viewRecent),
+      schedules: (byTheClock.get(project.id) ?? []).map(viewSchedule),
       lastDeliveryAt: iso(deliveredAt),
     };
   });
@@ -101,6 +105,12 @@ function viewLatest(build: LatestBuild): NonNullable<ProjectAnswer['latestBuild'
     startedAt: iso(build.started_at),
     finishedAt: iso(build.finished_at),
   };
+}
+
+function viewSchedule(row: ScheduleRow): ProjectAnswer['schedules'][number] {
+  const { cron, timezone, branch, due_at, last_build: lastBuild, obstacle: why } = row;
+  const nextAt = due_at === NEVER ? null : iso(due_at);
+  return { cron, timezone, branch: branch || null, nextAt, lastBuild, why };
 }
 
 function viewRecent(build: RecentBuild): ProjectAnswer['recent'][number] {
