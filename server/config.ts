@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
+import { durationMs } from '@reprise/pipelines/duration.ts';
 import { nearest } from '@reprise/pipelines/nearest.ts';
 import { PROTOCOL_TIMES, type ProtocolTimes, scaleTimes } from '@reprise/runner/protocol.ts';
 import { levels } from 'pino';
@@ -36,6 +37,8 @@ export interface ServerConfig {
   localDeployRoot: string | null;
   /** Every environment is looked at this often; 0: only when somebody asks. */
   probeEveryMs: number;
+  /** A job that could have begun for so long has errored; 0: it waits for ever. */
+  queueTimeoutMs: number;
   /** Jobs the embedded runner takes at once; 0: no embedded runner. */
   embeddedRunners: number;
   /** Addresses of proxies whose `X-Forwarded-…` are believed, as express takes them; null: none. */
@@ -89,6 +92,7 @@ const KNOWN = [
   'REPRISE_GIT_PROTOCOLS',
   'REPRISE_LOCAL_DEPLOY_ROOT',
   'REPRISE_PROBE_MINUTES',
+  'REPRISE_QUEUE_TIMEOUT',
   'REPRISE_EMBEDDED_RUNNERS',
   'REPRISE_TRUST_PROXY',
   'REPRISE_DRAIN_SECONDS',
@@ -157,6 +161,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     githubApi: githubToken && { apiUrl: apiOf(githubUrl), token: githubToken },
     gitProtocols: gitProtocols(text('REPRISE_GIT_PROTOCOLS'), problems),
     localDeployRoot: absolute(text('REPRISE_LOCAL_DEPLOY_ROOT'), problems),
+    queueTimeoutMs: queueTimeout(text('REPRISE_QUEUE_TIMEOUT'), problems),
     probeEveryMs: whole('REPRISE_PROBE_MINUTES', 15, 0, 10_080) * 60_000,
     embeddedRunners: whole('REPRISE_EMBEDDED_RUNNERS', 2, 0, 64),
     trustProxy: text('REPRISE_TRUST_PROXY'),
@@ -239,6 +244,16 @@ function githubAddress(value: string | null, problems: string[]): string {
   if (url && isPrivate && !url.username && !url.search && !url.hash) return url.href.replace(/\/+$/, '');
   problems.push(`REPRISE_GITHUB_URL must be an https address such as ${GITHUB}, not "${value}".`);
   return GITHUB;
+}
+
+function queueTimeout(value: string | null, problems: string[]): number {
+  if (value === '0') return 0;
+  const ms = durationMs(value ?? '24h');
+  if (ms) return ms;
+  problems.push(
+    `REPRISE_QUEUE_TIMEOUT must be a duration such as 24h or 90m, or 0 for none, not "${value}".`,
+  );
+  return 0;
 }
 
 function gitProtocols(value: string | null, problems: string[]): string[] {

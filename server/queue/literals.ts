@@ -6,6 +6,9 @@ import { sql } from 'kysely';
  */
 export const RUNNING = sql.lit('running' as const);
 
+/** Of a job that may be claimed. */
+export const READY = sql.lit(1 as const);
+
 /** Of a job that is in no concurrency group. */
 export const NO_GROUP = sql.lit('' as const);
 

@@ -3,6 +3,7 @@ import { advanceAll } from '../promotions/advance.ts';
 import { loseAttempt } from '../runners/lose.ts';
 import { runnerStates } from '../runners/runner.store.ts';
 import type { Services } from '../services.ts';
+import { expireJobs } from './expire.ts';
 import { expiredAttempts, renewAllLeases } from './lease.ts';
 
 /**
@@ -39,6 +40,7 @@ export class Sweep {
   async #once(): Promise<void> {
     await this.#mindTheClock();
     await sweep(this.#services);
+    await expireJobs(this.#services);
     await advanceAll(this.#services);
     await this.#lookAtHosts();
     const connected = (await runnerStates(this.#services)).filter((state) => state.connected);

@@ -34,3 +34,16 @@ test.each([
   expect(problems).toHaveLength(1);
   expect(problems[0]).toContain(sentence);
 });
+
+test.each([
+  [undefined, 86_400_000],
+  ['90m', 5_400_000],
+  ['0', 0],
+])('a queue time-out of %s', (value, ms) => {
+  expect(parseServerConfig({ REPRISE_QUEUE_TIMEOUT: value }).config?.queueTimeoutMs).toBe(ms);
+});
+
+test('a queue time-out that is no duration is a problem', () => {
+  const { problems } = parseServerConfig({ REPRISE_QUEUE_TIMEOUT: 'a day' });
+  expect(problems).toEqual([expect.stringContaining('REPRISE_QUEUE_TIMEOUT must be a duration such as 24h')]);
+});
