@@ -7,8 +7,6 @@ import { openSqlite } from './sqlite.ts';
 export interface Databases {
   db: Kysely<Database>;
   reader: Kysely<Database>;
-  /** Rejects while the database does not answer. */
-  ping(): Promise<void>;
   close(): Promise<void>;
 }
 

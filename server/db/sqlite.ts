@@ -37,8 +37,6 @@ export async function openSqlite(file: string): Promise<Databases> {
   return {
     db,
     reader,
-    // It is a file of this machine: that it is open is all there is to it.
-    async ping() {},
     async close() {
       await reader.destroy();
       await db.destroy();

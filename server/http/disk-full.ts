@@ -1,6 +1,7 @@
 import { Refusal } from './refusal.ts';
 
-const FULL = ['ENOSPC', 'EDQUOT', 'SQLITE_FULL'];
+/** The last is PostgreSQL's. */
+const FULL = ['ENOSPC', 'EDQUOT', 'SQLITE_FULL', '53100'];
 
 /** The refusal (507) that an error means whose cause is a full disk of the server; null: it is another. */
 export function diskFull(error: unknown): Refusal | null {

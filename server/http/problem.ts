@@ -1,6 +1,7 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { DatabaseAway } from '../db/away.ts';
 import { diskFull } from './disk-full.ts';
 import { Refusal } from './refusal.ts';
 
@@ -53,11 +54,16 @@ export function sendProblem(response: Response, refusal: Refusal): void {
     );
 }
 
-/** A full disk, a body that express's parser refused, a fault: each as the refusal it means. */
+/** For how long whoever finds the database away is asked to wait. */
+const RETRY_SECONDS = 2;
+
+/** A full disk, a database that is away, a body that express's parser refused, a fault: each as the refusal it means. */
 function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   const full = diskFull(error);
   if (full) return full;
+  if (error instanceof DatabaseAway)
+    return new Refusal(503, 'unavailable', error.message, { retryAfter: RETRY_SECONDS });
   const status = (error as { status?: unknown })?.status;
   if (status === 413) return new Refusal(413, 'too-large', 'The body is larger than this route accepts.');
   if (typeof status === 'number' && status >= 400 && status < 500) {
