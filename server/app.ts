@@ -17,6 +17,7 @@ import { steadyClock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
 import { openDatabase } from './db/open.ts';
 import { deploymentRoutes } from './deployments/deployment.routes.ts';
+import { DiskWatch } from './disk/watch.ts';
 import { environmentRoutes } from './environments/environment.routes.ts';
 import { hostKeyRoutes } from './environments/host-key.routes.ts';
 import { policyRoutes } from './environments/policy.routes.ts';
@@ -94,6 +95,8 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   undo.defer(() => closeHttp(http));
   const membership = await joinServers(services);
   undo.defer(() => membership.leave());
+  await services.disk.start();
+  undo.defer(() => services.disk.stop());
   await services.queue.start(membership);
   services.planner.start();
   const schedules = new Schedules(services);
@@ -160,6 +163,7 @@ function buildServices(
   services.queue = new Queue(services);
   services.planner = new Planner(services);
   services.retention = new Retention(services);
+  services.disk = new DiskWatch(services);
   return services;
 }
 
@@ -183,7 +187,7 @@ function allRoutes(services: Services, readiness: Readiness): Route[] {
     ...auditRoutes(services),
     ...badgeRoutes(services),
     ...accountRoutes(services),
-    ...aboutRoutes(() => routes, readiness),
+    ...aboutRoutes(services, () => routes, readiness),
   ];
   return routes;
 }
@@ -221,7 +225,7 @@ function buildApp(services: Services, authenticate: Authenticate, routes: readon
 /** What the page never asks of a browser, so that nobody asks in its name. */
 const NO_DEVICES = 'camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()';
 
-function aboutRoutes(all: () => readonly Route[], readiness: Readiness): Route[] {
+function aboutRoutes(services: Services, all: () => readonly Route[], readiness: Readiness): Route[] {
   let document: object | undefined;
   return [
     {
@@ -239,7 +243,8 @@ function aboutRoutes(all: () => readonly Route[], readiness: Readiness): Route[]
       async handle({ response }) {
         const away = await readiness.away();
         const isReady = readiness.isOpen && away.length === 0;
-        if (isReady) return { status: 'ready', version: VERSION };
+        const { problem } = services.disk;
+        if (isReady) return { status: 'ready', version: VERSION, ...(problem && { problem }) };
         response.status(503).json({ status: 'not ready', version: VERSION, away });
         return STREAMED;
       },

@@ -4,6 +4,7 @@ import { nearest } from '@reprise/pipelines/nearest.ts';
 import { PROTOCOL_TIMES, type ProtocolTimes, scaleTimes } from '@reprise/runner/protocol.ts';
 import { levels } from 'pino';
 import { parseDatabaseUrl } from './db/database-url.ts';
+import { type LowMark, parseLowMark } from './disk/low-mark.ts';
 import { parseRedisUrl, type RedisSettings } from './redis/redis-url.ts';
 import type { RetentionRules } from './retention/retention.api.ts';
 import { Secret } from './secret.ts';
@@ -44,6 +45,8 @@ export interface ServerConfig {
   /** Addresses of proxies whose `X-Forwarded-…` are believed, as express takes them; null: none. */
   trustProxy: string | null;
   logLimit: number;
+  /** Below so much free space of the data directory nothing new is begun. */
+  diskLow: LowMark;
   /** What is kept of projects that have no rules of their own. */
   retention: RetentionRules;
   /** The least important message of the operator's log that is written. */
@@ -97,6 +100,7 @@ const KNOWN = [
   'REPRISE_TRUST_PROXY',
   'REPRISE_DRAIN_SECONDS',
   'REPRISE_LOG_LIMIT',
+  'REPRISE_DISK_LOW',
   'REPRISE_RETENTION_DAYS',
   'REPRISE_RETENTION_BUILDS',
   'REPRISE_RETENTION_BYTES',
@@ -166,6 +170,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     embeddedRunners: whole('REPRISE_EMBEDDED_RUNNERS', 2, 0, 64),
     trustProxy: text('REPRISE_TRUST_PROXY'),
     logLimit: whole('REPRISE_LOG_LIMIT', GIB, 64 * 1024, 1024 * GIB),
+    diskLow: parseLowMark(text('REPRISE_DISK_LOW'), problems),
     retention: {
       days: whole('REPRISE_RETENTION_DAYS', 0, 0, 36_500) || null,
       builds: whole('REPRISE_RETENTION_BUILDS', 0, 0, 100_000_000) || null,

@@ -4,6 +4,7 @@ import type { BlobStore } from './artifacts/blob.store.ts';
 import type { Planner } from './builds/planner.ts';
 import type { ServerConfig } from './config.ts';
 import type { Database } from './db/schema.ts';
+import type { DiskWatch } from './disk/watch.ts';
 import type { Mirrors } from './git/mirrors.ts';
 import type { Live } from './live/live.ts';
 import type { LogStore } from './logs/log.store.ts';
@@ -38,6 +39,7 @@ export interface Services {
   news: NewsBoard;
   planner: Planner;
   retention: Retention;
+  disk: DiskWatch;
   /** Milliseconds since 1970; a test may give its own clock. */
   now(): number;
   /** The address people use, without a trailing slash: `REPRISE_URL`, or where the server listens. */

@@ -16,7 +16,7 @@ import type { Services } from '../services.ts';
 import { artifactsOf, attemptsOf, jobsOf, type NamedBuild, type ShownBuild, stepsOf } from './build.store.ts';
 import { reproduced } from './reproduced.ts';
 
-type Needed = Pick<Services, 'reader' | 'logs' | 'blobs' | 'publicUrl' | 'queue' | 'config' | 'now'>;
+type Needed = Pick<Services, 'reader' | 'logs' | 'blobs' | 'publicUrl' | 'queue' | 'config' | 'now' | 'disk'>;
 
 /**
  * Builds of one project as a list shows them, in the given order: whole, but for the files that differ between builds of a

@@ -18,13 +18,13 @@ export interface Claimed {
 /**
  * Gives the first claimable job whose labels the runner has to it, with a lease, a fencing token and a token for the
  * mirror. The same `claimId` asked again gets the same attempt while that runs (with a fresh mirror token: only its hash
- * was kept), and nothing once it is over.
+ * was kept), and nothing once it is over. Without `hasSpace` nobody is given anything new.
  */
 export async function claimJob(
   db: Kysely<Database>,
   runnerId: string,
   ask: Claim,
-  o: { now: number; leaseMs: number },
+  o: { now: number; leaseMs: number; hasSpace?: boolean },
 ): Promise<Taken<Claimed>> {
   return db.transaction().execute(async (trx) => {
     const runner = await trx
@@ -38,6 +38,7 @@ export async function claimJob(
       return before.status === 'running' ? { got: await withNewGitToken(trx, before) } : 'not-for-you';
     }
     if (runner.draining) return 'not-for-you';
+    if (o.hasSpace === false) return 'nothing';
     const claimed = await takeFirst(trx, { runner, ask, ...o });
     return claimed === null ? 'nothing' : { got: claimed };
   });

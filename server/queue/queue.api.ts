@@ -30,6 +30,7 @@ export const queueItemSchema = z
 export type QueueItem = z.infer<typeof queueItemSchema>;
 
 export const queueListSchema = z.object({
+  obstacle: z.string().nullable().describe('Why nothing new is begun at the moment; null: it is.'),
   items: z.array(queueItemSchema),
   next: z.number().int().nullable(),
 });

@@ -54,5 +54,9 @@ async function listQueue(
       runner: row.runner,
     };
   });
-  return { items, next: rows.length > limit ? (rows[limit - 1]?.seq ?? null) : null };
+  return {
+    obstacle: seen.obstacle,
+    items,
+    next: rows.length > limit ? (rows[limit - 1]?.seq ?? null) : null,
+  };
 }

@@ -104,8 +104,9 @@ export class Queue {
   }
 
   async #take(asking: Asking): Promise<Taken<Assignment>> {
-    const { db, config, now, live } = this.#services;
-    const o = { now: now(), leaseMs: config.times.reassignMs };
+    const { db, config, now, live, disk } = this.#services;
+    const hasSpace = disk.problem === null;
+    const o = { now: now(), leaseMs: config.times.reassignMs, hasSpace };
     const taken = await claimJob(db, asking.runnerId, asking, o);
     if (typeof taken === 'string') return taken;
     const got = await assignmentOf(this.#services, taken.got);

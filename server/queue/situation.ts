@@ -6,13 +6,14 @@ import type { Situation } from './why.ts';
 
 /** What `whyWaiting` looks at, from the records and from who is connected here. */
 export async function situation(
-  services: Pick<Services, 'reader' | 'queue' | 'config' | 'now'>,
+  services: Pick<Services, 'reader' | 'queue' | 'config' | 'now' | 'disk'>,
 ): Promise<Situation> {
   const { reader } = services;
   const [states, heads] = await Promise.all([runnerStates(services), readyHeads(reader)]);
   const groups = heads.map(({ concurrency_group }) => concurrency_group).filter((group) => group !== '');
   const inGroups = groups.length === 0 ? [] : await buildsInGroups(reader);
   return {
+    obstacle: services.disk.problem,
     runners: states.map(({ runner, labels, connected, running }) => ({
       name: runner.name,
       labels,

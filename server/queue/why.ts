@@ -14,6 +14,8 @@ export interface Candidate {
 
 /** What there is at the moment. */
 export interface Situation {
+  /** Why nothing new is begun at all; null: it is. */
+  obstacle: string | null;
   runners: readonly Candidate[];
   /** By concurrency group, as it is kept: the builds of which a job runs in it. */
   groups: ReadonlyMap<string, readonly { build: number }[]>;
@@ -38,6 +40,7 @@ export function whyWaiting(job: WaitingJob, situation: Situation): string {
   const fitting = situation.runners.filter((runner) =>
     runsOn.every((label) => runner.labels.includes(label)),
   );
+  if (situation.obstacle !== null) return situation.obstacle;
   if (fitting.length === 0) return whyNobody(runsOn, situation.runners);
   return (
     whyGroup(job, situation.groups) || whyRunners(fitting, runsOn.join(', '), isBehind(job, situation.first))

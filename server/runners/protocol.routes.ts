@@ -142,6 +142,8 @@ function blobRequests(services: Services): Route[] {
       async handle(call) {
         await running(services, call);
         await keepBlob(services.db, call.params.sha256);
+        if (services.disk.problem !== null && !(await blobs.has(call.params.sha256)))
+          services.disk.refuseNew();
         const stored = await blobs.put(call.params.sha256, call.request, { limit: BLOB_BYTES });
         call.response.status(stored === 'stored' ? 201 : 200).json({});
         return STREAMED;

@@ -70,6 +70,7 @@ function job(changed: Partial<WaitingJob>): WaitingJob {
 
 function situation(runners: readonly Partial<Candidate>[]): Situation {
   return {
+    obstacle: null,
     runners: runners.map((runner, at) => ({
       name: `runner-${at}`,
       labels: ['linux'],
