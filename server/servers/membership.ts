@@ -41,7 +41,7 @@ export async function joinServers(
   const membership = new Membership({
     ...services,
     dataDir: config.dataDir,
-    beatMs: config.times.renewMs / BEATS_PER_RENEWAL,
+    beatMs: Math.ceil(config.times.renewMs / BEATS_PER_RENEWAL),
   });
   const missing = [
     ...(config.redis === null ? ['REDIS_URL'] : []),
