@@ -7,9 +7,6 @@ import { VERSION } from './version.ts';
 const JSON_OPTION = ['--json', 'print JSON for scripts'] as const;
 const { env } = process;
 
-/** Verbs of later versions: known, so that they are not taken for typing mistakes. */
-const RESERVED = ['migrate-engine'];
-
 /** The `reprise` command. What a subcommand needs is loaded only when it is called. */
 const reprise = new Command('reprise')
   .description('A build server: the same commit gives the same bytes.')
@@ -243,15 +240,11 @@ reprise
   .option(...JSON_OPTION)
   .action(async (o) => (await import('./cli/backup.ts')).verifyInstallation(env, o));
 
-for (const verb of RESERVED) {
-  reprise
-    .command(verb, { hidden: true })
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .action(() => {
-      throw new CommandFailure(`reprise ${verb} is not supported by this version of Reprise.`, 2);
-    });
-}
+reprise
+  .command('migrate-engine')
+  .description('move the stopped installation of REPRISE_DATA_DIR to DATABASE_URL, STORAGE_URL or both')
+  .option(...JSON_OPTION)
+  .action(async (o) => (await import('./cli/migrate-engine.ts')).migrateEngine(env, o));
 
 try {
   await reprise.parseAsync();

@@ -127,14 +127,7 @@ function attemptStatus({ status }: Ending, cancelRequested: boolean): FinalStatu
 }
 
 async function endSteps(trx: Transaction<Database>, attemptId: string, status: FinalStatus, now: number) {
-  // A value, not a literal: the statement stays the same text, and so prepared.
-  await trx
-    .updateTable('steps')
-    .set((eb) => ({
-      status: eb.case().when('status', '=', 'queued').then<Status>('skipped').else<Status>(status).end(),
-      finished_at: eb.case().when('status', '=', 'queued').then(null).else(eb.val(now)).end(),
-    }))
-    .where('attempt_id', '=', attemptId)
-    .where('status', 'in', ['queued', 'running'])
-    .execute();
+  const steps = trx.updateTable('steps').where('attempt_id', '=', attemptId);
+  await steps.set({ status: 'skipped', finished_at: null }).where('status', '=', 'queued').execute();
+  await steps.set({ status, finished_at: now }).where('status', '=', 'running').execute();
 }
