@@ -3,6 +3,7 @@ import type { DeployResult } from '@reprise/runner/protocol.ts';
 import type { Transaction } from 'kysely';
 import type { Attempt, Database, Job } from '../db/schema.ts';
 import { endDeployment } from '../deployments/end.ts';
+import { judgeRunner } from '../runners/quarantine.ts';
 import { settle } from './settle.ts';
 
 /** How an attempt ended: as its runner reported, or `lost` with the runner. */
@@ -34,7 +35,7 @@ export async function endAttempt(
   now: number,
 ): Promise<boolean> {
   const status = attemptStatus(ending, attempt.cancel_requested === 1);
-  const { numUpdatedRows } = await trx
+  const ended = await trx
     .updateTable('attempts')
     .set({
       status,
@@ -47,8 +48,9 @@ export async function endAttempt(
     })
     .where('id', '=', attempt.id)
     .where('status', '=', 'running')
+    .returning(['runner_id', 'claimed_at'])
     .executeTakeFirst();
-  if (numUpdatedRows === 0n) return false;
+  if (!ended) return false;
   await endSteps(trx, attempt.id, status, now);
 
   const job = await trx
@@ -56,6 +58,8 @@ export async function endAttempt(
     .select(['build_id', 'deployment_id', 'lost_attempts', 'retries_left'])
     .where('id', '=', attempt.job_id)
     .executeTakeFirstOrThrow();
+  const said = saysOfRunner(ending, job, attempt);
+  if (said) await judgeRunner(trx, { ...ended, ...job }, { ended: said, why: ending.why, now });
   if (job.deployment_id !== null) {
     const { why, deployment = null } = ending;
     await trx
@@ -77,6 +81,20 @@ export async function endAttempt(
     .execute();
   await settle(trx, job.build_id, now);
   return true;
+}
+
+/**
+ * Whether an end says that the runner works, or that it does not; null: neither. A deployment errs on its hosts, and one that
+ * was cancelled may have been handed back by a runner that stops.
+ */
+function saysOfRunner(
+  { status }: Ending,
+  { deployment_id }: Pick<Job, 'deployment_id'>,
+  { cancel_requested }: Pick<Attempt, 'cancel_requested'>,
+): 'well' | 'broken' | null {
+  if (status === 'passed' || status === 'failed') return 'well';
+  if (cancel_requested === 1 || status === 'cancelled') return null;
+  return status === 'lost' || deployment_id === null ? 'broken' : null;
 }
 
 /** What becomes of the job when an attempt of it ends. */

@@ -266,9 +266,7 @@ export interface RunnerTable {
   broken_at: number | null;
   /** null: it is not put aside (`quarantine.ts`). */
   aside_since: number | null;
-  /** When it is next tried with one job. */
-  aside_until: number | null;
-  /** How often it was put aside in a row. */
+  /** How often in a row: it is tried with one job a while after `broken_at`, which is longer each time. */
   aside_times: Generated<number>;
   aside_why: Generated<string>;
 }

@@ -3,10 +3,12 @@ import type { PlannedJob } from '@reprise/pipelines/model.ts';
 import type { Claim } from '@reprise/runner/protocol.ts';
 import type { Kysely, Transaction } from 'kysely';
 import { newId, newToken } from '../db/id.ts';
-import type { Database } from '../db/schema.ts';
+import type { Database, Runner } from '../db/schema.ts';
+import { isAside } from '../runners/quarantine.ts';
 import { projectOfGroup } from './group.ts';
 import { type Head, isGroupFull, readyHeads } from './heads.ts';
 import type { Taken } from './line.ts';
+import { RUNNING } from './literals.ts';
 
 /** A new attempt, or the one that the same claim was given before. The tokens are in clear only here. */
 export interface Claimed {
@@ -29,7 +31,7 @@ export async function claimJob(
   return db.transaction().execute(async (trx) => {
     const runner = await trx
       .selectFrom('runners')
-      .select(['id', 'name', 'labels', 'draining', 'instance'])
+      .select(['id', 'name', 'labels', 'draining', 'instance', 'broken_at', 'aside_since', 'aside_times'])
       .where('id', '=', runnerId)
       .executeTakeFirst();
     if (runner?.instance !== ask.instance) return 'not-for-you';
@@ -37,11 +39,27 @@ export async function claimJob(
     if (before) {
       return before.status === 'running' ? { got: await withNewGitToken(trx, before) } : 'not-for-you';
     }
-    if (runner.draining) return 'not-for-you';
+    if (runner.draining || (await isPutAside(trx, runner, o))) return 'not-for-you';
     if (o.hasSpace === false) return 'nothing';
     const claimed = await takeFirst(trx, { runner, ask, ...o });
     return claimed === null ? 'nothing' : { got: claimed };
   });
+}
+
+/** One that was put aside is tried with one job at a time. */
+async function isPutAside(
+  trx: Transaction<Database>,
+  runner: Pick<Runner, 'id' | 'broken_at' | 'aside_since' | 'aside_times'>,
+  { now, leaseMs }: { now: number; leaseMs: number },
+): Promise<boolean> {
+  if (runner.aside_since === null) return false;
+  const { running } = await trx
+    .selectFrom('attempts')
+    .select(({ fn }) => fn.countAll<number>().as('running'))
+    .where('runner_id', '=', runner.id)
+    .where('status', '=', RUNNING)
+    .executeTakeFirstOrThrow();
+  return isAside(runner, { running: Number(running), now, leaseMs });
 }
 
 function claimedBefore(trx: Transaction<Database>, runnerId: string, claimId: string) {

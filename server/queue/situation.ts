@@ -1,3 +1,4 @@
+import { isAside } from '../runners/quarantine.ts';
 import { runnerStates } from '../runners/runner.store.ts';
 import type { Services } from '../services.ts';
 import { readyHeads } from './heads.ts';
@@ -20,7 +21,7 @@ export async function situation(
       connected,
       running,
       draining: runner.draining === 1,
-      aside: runner.aside_since !== null,
+      aside: isAside(runner, { running, now: services.now(), leaseMs: services.config.times.reassignMs }),
       capacity: runner.capacity,
     })),
     groups: Map.groupBy(inGroups, ({ group }) => group),

@@ -10,7 +10,12 @@ export const newRunner = z.strictObject({
   labels: z.array(name).max(32).default(['linux']),
 });
 
-export const runnerChange = z.strictObject({ draining: z.boolean() });
+export const runnerChange = z
+  .strictObject({
+    draining: z.boolean().optional().describe('true: it finishes what it has and takes no more.'),
+    quarantined: z.literal(false).optional().describe('false: it is trusted again at once.'),
+  })
+  .refine((change) => Object.keys(change).length > 0, 'must say what to change: draining or quarantined');
 
 export const runnerBody = z
   .object({
@@ -18,6 +23,14 @@ export const runnerBody = z
     labels: z.array(z.string()),
     embedded: z.boolean(),
     draining: z.boolean(),
+    quarantine: z
+      .object({
+        since: z.iso.datetime(),
+        until: z.iso.datetime().describe('When it is tried with one job.'),
+        why: z.string(),
+      })
+      .nullable()
+      .describe('Set while it is put aside because attempts broke on it one after the other.'),
     connected: z.boolean(),
     running: z.number().int(),
     capacity: z.number().int(),

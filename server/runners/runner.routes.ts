@@ -4,7 +4,8 @@ import { notFound, Refusal } from '../http/refusal.ts';
 import { type Route, route } from '../http/route.ts';
 import type { Services } from '../services.ts';
 import { addRunner } from './add.ts';
-import { drainRunner } from './drain.ts';
+import { changeRunner } from './change.ts';
+import { triedAt } from './quarantine.ts';
 import { removeRunner } from './remove.ts';
 import {
   addedRunner,
@@ -29,7 +30,10 @@ export function runnerRoutes(services: Services): Route[] {
       policy: 'signed-in',
       summary: 'The runners: their labels, whether they are connected, and how much they do.',
       answer: runnerList,
-      handle: async () => ({ items: (await runnerStates(services)).map(asJson), next: null }),
+      handle: async () => ({
+        items: (await runnerStates(services)).map((state) => asJson(services, state)),
+        next: null,
+      }),
     }),
     route({
       method: 'post',
@@ -45,16 +49,17 @@ export function runnerRoutes(services: Services): Route[] {
       method: 'patch',
       path: '/api/runners/:name',
       policy: 'admin',
-      summary: 'Lets a runner finish what it has and take no more (`draining`), or take jobs again.',
+      summary:
+        'Lets a runner finish what it has and take no more (`draining`), or take jobs again, also after it was put aside (`quarantined`).',
       params: byName,
       body: runnerChange,
       answer: runnerBody,
       async handle({ params, body, caller }) {
-        await drainRunner(services, params.name, { ...body, by: caller });
+        await changeRunner(services, params.name, { ...body, by: caller });
         const state = (await runnerStates({ ...services, reader: db })).find(
           ({ runner }) => runner.name === params.name,
         );
-        return state && asJson(state);
+        return state && asJson(services, state);
       },
     }),
     route({
@@ -79,12 +84,23 @@ export function runnerRoutes(services: Services): Route[] {
   ];
 }
 
-function asJson({ runner, labels, connected, running }: RunnerState): RunnerAnswer {
+function asJson(
+  { config }: Pick<Services, 'config'>,
+  { runner, labels, connected, running }: RunnerState,
+): RunnerAnswer {
   return {
     name: runner.name,
     labels,
     embedded: runner.embedded === 1,
     draining: runner.draining === 1,
+    quarantine:
+      runner.aside_since === null
+        ? null
+        : {
+            since: iso(runner.aside_since),
+            until: iso(triedAt(runner, config.times.reassignMs)),
+            why: runner.aside_why,
+          },
     connected,
     running,
     capacity: runner.capacity,

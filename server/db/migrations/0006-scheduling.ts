@@ -31,7 +31,7 @@ export const scheduling: Migration = {
       .alterTable('runners')
       .addColumn('broken', 'text', (c) => c.notNull().defaultTo('[]'))
       .execute();
-    for (const at of ['broken_at', 'aside_since', 'aside_until'] as const) {
+    for (const at of ['broken_at', 'aside_since'] as const) {
       await db.schema.alterTable('runners').addColumn(at, 'bigint').execute();
     }
     await db.schema
