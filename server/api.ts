@@ -150,7 +150,9 @@ export const deliverySchema = z
   .object({
     id: z.string().describe("GitHub's id for it, the header X-GitHub-Delivery."),
     project: z.string(),
-    event: z.string(),
+    event: z
+      .string()
+      .describe('As GitHub calls it; `look`: a push that no webhook announced, found by looking.'),
     action: z.string().nullable(),
     ref: z.string().nullable(),
     before: z.string().nullable(),

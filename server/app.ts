@@ -35,6 +35,7 @@ import { Live } from './live/live.ts';
 import { lockDirectory } from './lock.ts';
 import { logRoutes } from './logs/log.routes.ts';
 import { openLogs } from './logs/open.ts';
+import { Lookout } from './lookout/lookout.ts';
 import { PAGE_DIR } from './page/build.ts';
 import { servePage } from './page/serve.ts';
 import { projectRoutes } from './projects/project.routes.ts';
@@ -102,6 +103,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   const schedules = new Schedules(services);
   schedules.start();
   services.background.start();
+  services.lookout.start();
   services.retention.start();
   const reports = new GithubReports(services);
   reports.start();
@@ -118,6 +120,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
       // Answers as before until whoever balances has noticed.
       await delay(config.drainMs);
       await reports.stop();
+      await services.lookout.stop();
       await services.retention.stop();
       await schedules.stop();
       await services.planner.stop();
@@ -164,6 +167,7 @@ function buildServices(
   services.planner = new Planner(services);
   services.retention = new Retention(services);
   services.disk = new DiskWatch(services);
+  services.lookout = new Lookout(services);
   return services;
 }
 

@@ -45,6 +45,8 @@ export interface ServerConfig {
   /** Addresses of proxies whose `X-Forwarded-…` are believed, as express takes them; null: none. */
   trustProxy: string | null;
   logLimit: number;
+  /** Each project's upstream is asked this often for pushes that no webhook announced; 0: never. */
+  lookEveryMs: number;
   /** Below so much free space of the data directory nothing new is begun. */
   diskLow: LowMark;
   /** What is kept of projects that have no rules of their own. */
@@ -95,6 +97,7 @@ const KNOWN = [
   'REPRISE_GIT_PROTOCOLS',
   'REPRISE_LOCAL_DEPLOY_ROOT',
   'REPRISE_PROBE_MINUTES',
+  'REPRISE_LOOK_MINUTES',
   'REPRISE_QUEUE_TIMEOUT',
   'REPRISE_EMBEDDED_RUNNERS',
   'REPRISE_TRUST_PROXY',
@@ -170,6 +173,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     embeddedRunners: whole('REPRISE_EMBEDDED_RUNNERS', 2, 0, 64),
     trustProxy: text('REPRISE_TRUST_PROXY'),
     logLimit: whole('REPRISE_LOG_LIMIT', GIB, 64 * 1024, 1024 * GIB),
+    lookEveryMs: whole('REPRISE_LOOK_MINUTES', 5, 0, 10_080) * 60_000,
     diskLow: parseLowMark(text('REPRISE_DISK_LOW'), problems),
     retention: {
       days: whole('REPRISE_RETENTION_DAYS', 0, 0, 36_500) || null,

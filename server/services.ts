@@ -8,6 +8,7 @@ import type { DiskWatch } from './disk/watch.ts';
 import type { Mirrors } from './git/mirrors.ts';
 import type { Live } from './live/live.ts';
 import type { LogStore } from './logs/log.store.ts';
+import type { Lookout } from './lookout/lookout.ts';
 import type { Queue } from './queue/queue.ts';
 import type { Wake } from './queue/wake.ts';
 import type { Retention } from './retention/sweep.ts';
@@ -40,6 +41,7 @@ export interface Services {
   planner: Planner;
   retention: Retention;
   disk: DiskWatch;
+  lookout: Lookout;
   /** Milliseconds since 1970; a test may give its own clock. */
   now(): number;
   /** The address people use, without a trailing slash: `REPRISE_URL`, or where the server listens. */

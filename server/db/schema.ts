@@ -36,6 +36,7 @@ export interface Database {
   installation: InstallationTable;
   bundles: BundleTable;
   removals: RemovalTable;
+  lookouts: LookoutTable;
   schedules: ScheduleTable;
   schedule_heads: ScheduleHeadTable;
 }
@@ -491,6 +492,14 @@ export interface RemovalTable {
   /** A blob's sha256; an attempt's id; `<project>/<commit>`. */
   key: string;
   due_at: number;
+}
+
+/** When a project's upstream is looked at next for what no webhook announced, and what it had. */
+export interface LookoutTable {
+  project_id: string;
+  due_at: number;
+  /** JSON (`lookout/compare.ts` Remembered). */
+  remembered: string;
 }
 
 export type Project = Selectable<ProjectTable>;

@@ -11,7 +11,7 @@ import { FetchQueue, type Patience, type Refused, stopping, type Turn } from './
 import { type Git, gitIn } from './git.ts';
 import { remake } from './remake.ts';
 import { clearLeftovers, needsTidying, tidy } from './tidy.ts';
-import { type Upstream, withUpstream } from './upstream.ts';
+import { type Advertised, type Upstream, withUpstream } from './upstream.ts';
 import type { Wants } from './wants.ts';
 
 export interface MirrorOptions {
@@ -60,6 +60,13 @@ export class Mirror {
   fetch(project: Project, wants: Wants, patience: Omit<Patience, 'what'>): Promise<Refused> {
     this.#project = project;
     return this.#queue.ask(wants, { ...patience, what: project.clone_url });
+  }
+
+  /** What the upstream's branches and tags name now; null while nothing was ever fetched. Fetches nothing and waits for no fetch. */
+  async advertised(project: Project, signal: AbortSignal): Promise<Map<string, Advertised> | null> {
+    if (!(await this.exists())) return null;
+    const both = AbortSignal.any([signal, this.#closing.signal]);
+    return withUpstream({ ...this.#o, project }, (upstream) => upstream.advertised(this.git, both));
   }
 
   /** Milliseconds since every branch and tag was last fetched from where the project is now; endless before. */

@@ -24,6 +24,7 @@ import { Mirror } from './mirror.ts';
 import { isSha } from './names.ts';
 import { keepRef, pinCommit, unpinCommit } from './pin.ts';
 import { nearest, type ResolvedRef, resolve } from './resolve.ts';
+import type { Advertised } from './upstream.ts';
 import { versionFrom } from './version.ts';
 import { readWants } from './wants.ts';
 
@@ -139,6 +140,24 @@ export class Mirrors {
         `The commit ${sha} cannot be kept: it is not in the mirror of ${project.name}.`,
       );
     await pinCommit(this.directory(project), sha);
+  }
+
+  /**
+   * What the upstream's branches and tags name now, by full ref; null while nothing was ever fetched. Fetches nothing. Throws
+   * `MirrorFault` where the upstream does not answer within `timeoutMs`.
+   */
+  async advertised(
+    project: Project,
+    o: { timeoutMs: number; signal: AbortSignal },
+  ): Promise<Map<string, Advertised> | null> {
+    if (this.#isClosed) throw stopping();
+    const late = AbortSignal.timeout(o.timeoutMs);
+    try {
+      return await this.#mirror(project).advertised(project, AbortSignal.any([o.signal, late]));
+    } catch (cause) {
+      if (!late.aborted || o.signal.aborted) throw cause;
+      throw new MirrorFault('timeout', `${project.clone_url} did not answer in time.`, { cause });
+    }
   }
 
   /** Keeps the commit no longer for its own sake; that it was not kept is fine. */

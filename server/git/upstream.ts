@@ -13,8 +13,16 @@ export interface Upstream {
    * lock file stands in the way. Throws `MirrorFault`.
    */
   fetch(git: Git, refspecs: readonly string[], signal: AbortSignal): Promise<'done' | 'refused' | 'locked'>;
+  /** What its branches and tags name at the moment; no object is fetched. */
+  advertised(git: Git, signal: AbortSignal): Promise<Map<string, Advertised>>;
   /** The branch that the upstream's HEAD names; null where it has none or is empty. */
   headBranch(git: Git, signal: AbortSignal): Promise<string | null>;
+}
+
+/** What a ref names, and the commit that it leads to: of an annotated tag another object. */
+export interface Advertised {
+  object: string;
+  commit: string;
 }
 
 export const ALL_REFS = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'] as const;
@@ -67,6 +75,12 @@ function makeUpstream(address: string, url: CloneUrl, access: Access): Upstream 
       if (REFUSALS.test(stderr)) return 'refused';
       throw failure(stderr);
     },
+    async advertised(git, signal) {
+      const args = ['ls-remote', '--heads', '--tags', '--', address];
+      const { code, stdout, stderr } = await git(args, { signal, env: access.env });
+      if (code !== 0) throw failure(stderr);
+      return readAdvertised(stdout.toString());
+    },
     async headBranch(git, signal) {
       const args = ['ls-remote', '--symref', '--', address, 'HEAD'];
       const { code, stdout, stderr } = await git(args, { signal, env: access.env });
@@ -75,6 +89,16 @@ function makeUpstream(address: string, url: CloneUrl, access: Access): Upstream 
       return name !== undefined && isShortRef(name) ? name : null;
     },
   };
+}
+
+/** Lines of object, tab and ref; a tag object is followed by what it leads to, as the ref with `^{}`. */
+function readAdvertised(text: string): Map<string, Advertised> {
+  const found = new Map<string, Advertised>();
+  for (const [, object = '', ref = '', peeled] of text.matchAll(/^([0-9a-f]{40})\t(\S+?)(\^\{\})?$/gm)) {
+    const tag = peeled === undefined ? undefined : found.get(ref);
+    found.set(ref, tag ? { ...tag, commit: object } : { object, commit: object });
+  }
+  return found;
 }
 
 /** No such ref, no such object, or a branch that became a folder of branches: what a fetch of everything can settle. */

@@ -88,6 +88,7 @@ export async function lastDeliveries(
         .selectFrom('deliveries')
         .select('received_at')
         .whereRef('deliveries.project_id', '=', 'projects.id')
+        .where('deliveries.event', '<>', 'look')
         .orderBy('deliveries.seq', 'desc')
         .limit(1)
         .as('at'),

@@ -6,9 +6,15 @@ import type { GithubEvent } from './event.ts';
 /** One event may reach a server under two ids; within this time and with all its facts equal it is taken for the same. */
 const TWINS_WITHIN_MS = 10 * 60_000;
 
+/** What was found by looking (`server/lookout`) may be announced after all; GitHub delivers again what is not older. */
+const LATE_WITHIN_MS = 3 * 24 * 3_600_000;
+
 export type Earlier = Pick<Delivery, 'guid' | 'ignored' | 'builds'>;
 
-/** The delivery of this id, or else a build's twin: the same event of the project, minutes ago, under another id. */
+/**
+ * The delivery of this id, or else a build's twin: the same event of the project, minutes ago, under another id, or what was
+ * found by looking before its webhook came.
+ */
 export async function findEarlier(
   trx: Transaction<Database>,
   project: string,
@@ -29,6 +35,12 @@ export async function findEarlier(
           is('ref', '=', event.ref),
           is('before_sha', '=', event.before),
           is('trigger', 'is not', null),
+        ]),
+        is.and([
+          is('after_sha', '=', event.after),
+          is('received_at', '>', now - LATE_WITHIN_MS),
+          is('event', '=', 'look'),
+          is('ref', '=', event.ref),
         ]),
       ]),
     )

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
-/** What of a project is kept and for how long, what builds hold, pins, and bytes that are to be removed. */
+/** What of a project is kept and for how long, what builds hold, pins, and bytes that are to be removed; looks at upstreams. */
 export const retention: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema.alterTable('projects').addColumn('retention', 'text').execute();
@@ -46,5 +46,13 @@ export const retention: Migration = {
       .addPrimaryKeyConstraint('removals_key', ['store', 'key'])
       .execute();
     await db.schema.createIndex('removals_due').on('removals').column('due_at').execute();
+
+    await db.schema
+      .createTable('lookouts')
+      .addColumn('project_id', 'text', (c) => c.primaryKey().references('projects.id').onDelete('cascade'))
+      .addColumn('due_at', 'bigint', (c) => c.notNull())
+      .addColumn('remembered', 'text', (c) => c.notNull())
+      .execute();
+    await db.schema.createIndex('lookouts_due').on('lookouts').column('due_at').execute();
   },
 };

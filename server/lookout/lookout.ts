@@ -1,0 +1,148 @@
+import type { Project } from '../db/schema.ts';
+import { MirrorFault } from '../git/fault.ts';
+import { isPublicRef } from '../git/names.ts';
+import type { Services } from '../services.ts';
+import { changed, compare, GRACE_MS, type Remembered } from './compare.ts';
+import { buildFound, isKnown } from './found.ts';
+
+/** Projects looked at in one go, and of them at once: upstreams that hang hold few of the others back. */
+const AT_ONCE = 20;
+const MOST_TOGETHER = 4;
+/** An upstream that has not answered by then is asked again later. */
+const ANSWER_MS = 20_000;
+/** Builds made of one look; the rest follows with the next. */
+const MOST_FOUND = 20;
+/** Where the upstream cannot be asked, the next look comes after so many intervals. */
+const PATIENCE = 4;
+
+type Due = Project & { due_at: number; remembered: string };
+
+/** Looks from time to time for pushes that no webhook announced. Every server looks for projects that are due; one takes each. */
+export class Lookout {
+  readonly #services: Services;
+  readonly #stopping = new AbortController();
+  #looking: Promise<void> | undefined;
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  start(): void {
+    const { config, background } = this.#services;
+    if (config.lookEveryMs > 0) background.on('lookout', () => void this.look());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('The server is stopping.'));
+    await this.#looking;
+  }
+
+  /** Looks at the projects that are due. One at a time: a call while one is under way is part of that. Never rejects. */
+  look(): Promise<void> {
+    this.#looking ??= this.#look()
+      .catch((error) => this.#services.log.error({ err: error }, 'it could not be looked for missed pushes'))
+      .finally(() => {
+        this.#looking = undefined;
+      });
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    await this.#addNew();
+    const due = await this.#services.db
+      .selectFrom('projects')
+      .innerJoin('lookouts', 'lookouts.project_id', 'projects.id')
+      .selectAll('projects')
+      .select(['lookouts.due_at', 'lookouts.remembered'])
+      .where('lookouts.due_at', '<=', this.#services.now())
+      .orderBy('lookouts.due_at')
+      .limit(AT_ONCE)
+      .execute();
+    const lane = async () => {
+      for (let project = due.shift(); project; project = due.shift()) {
+        if (this.#stopping.signal.aborted) return;
+        await this.#lookAt(project).catch((error) => this.#failed(project, error));
+      }
+    };
+    await Promise.all(Array.from({ length: MOST_TOGETHER }, lane));
+  }
+
+  /** Their first look comes within an interval: by then they have been fetched. */
+  async #addNew(): Promise<void> {
+    const { db, config, now } = this.#services;
+    const fresh = await db
+      .selectFrom('projects')
+      .leftJoin('lookouts', 'lookouts.project_id', 'projects.id')
+      .select('projects.id')
+      .where('lookouts.project_id', 'is', null)
+      .execute();
+    if (fresh.length === 0) return;
+    const remembered = JSON.stringify({ refs: null, pending: {} } satisfies Remembered);
+    const rows = fresh.map(({ id }) => ({
+      project_id: id,
+      due_at: now() + Math.random() * config.lookEveryMs,
+      remembered,
+    }));
+    await db
+      .insertInto('lookouts')
+      .values(rows.map((row) => ({ ...row, due_at: Math.round(row.due_at) })))
+      .onConflict((oc) => oc.doNothing())
+      .execute();
+  }
+
+  async #lookAt(project: Due): Promise<void> {
+    const { db, mirrors, now } = this.#services;
+    if (!(await this.#take(project))) return;
+    const patience = { timeoutMs: ANSWER_MS, signal: this.#stopping.signal };
+    const advertised = await mirrors.advertised(project, patience);
+    if (advertised === null) return;
+    const heads = new Map([...advertised].filter(([ref]) => isPublicRef(ref)));
+    const before: Remembered = JSON.parse(project.remembered);
+    const known = new Set<string>();
+    for (const ref of changed(heads, before)) {
+      const head = heads.get(ref);
+      if (head && (await isKnown(db, project.id, { ref, ...head }))) known.add(ref);
+    }
+    const at = now();
+    const { remembered, found } = compare(heads, before, { known, now: at, most: MOST_FOUND });
+    for (const one of found) await buildFound(this.#services, project, one);
+    const isWaiting = Object.keys(remembered.pending).length > 0;
+    await db
+      .updateTable('lookouts')
+      .set({ remembered: JSON.stringify(remembered), ...(isWaiting && { due_at: at + GRACE_MS }) })
+      .where('project_id', '=', project.id)
+      .execute();
+  }
+
+  /** Puts the next look off, a little more or less than an interval, so that not all come at once. false: another server has taken it. */
+  async #take({ id, due_at }: Due, intervals = 1): Promise<boolean> {
+    const { db, config, now } = this.#services;
+    const waitMs = config.lookEveryMs * intervals * (0.8 + Math.random() * 0.4);
+    const { numUpdatedRows } = await db
+      .updateTable('lookouts')
+      .set({ due_at: Math.round(now() + waitMs) })
+      .where('project_id', '=', id)
+      .where('due_at', '=', due_at)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
+  }
+
+  async #failed(project: Due, error: unknown): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    const { log, db } = this.#services;
+    if (!(error instanceof MirrorFault)) {
+      log.error({ err: error, project: project.name }, 'it could not be looked for missed pushes');
+      return;
+    }
+    log.info(
+      { project: project.name, why: error.sentence },
+      'its upstream could not be asked for missed pushes',
+    );
+    const row = await db
+      .selectFrom('lookouts')
+      .select('due_at')
+      .where('project_id', '=', project.id)
+      .executeTakeFirst();
+    if (row) await this.#take({ ...project, due_at: row.due_at }, PATIENCE);
+  }
+}
