@@ -70,7 +70,7 @@ async function renewHeld(
 async function newsFor(db: Kysely<Database>, runnerId: string, ask: Renew): Promise<RenewAnswer> {
   const rows = await db
     .selectFrom('attempts')
-    .select(['id', 'fence', 'cancel_requested'])
+    .select(['id', 'fence', 'claim_id', 'cancel_requested'])
     .where('runner_id', '=', runnerId)
     .where('status', '=', RUNNING)
     .execute();
@@ -80,6 +80,11 @@ async function newsFor(db: Kysely<Database>, runnerId: string, ask: Renew): Prom
     const row = running.get(attempt);
     if (row?.fence !== fence) answer.revoked.push(attempt);
     else if (row.cancel_requested) answer.cancel.push(attempt);
+  }
+  // What was claimed while this request stood.
+  for (const { id, claim_id, cancel_requested } of rows) {
+    if (cancel_requested && ask.claiming.includes(claim_id) && !answer.cancel.includes(id))
+      answer.cancel.push(id);
   }
   return answer;
 }

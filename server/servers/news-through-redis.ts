@@ -50,7 +50,7 @@ export class NewsThroughRedis implements NewsBoard {
     io.on('news', (message: Message) => this.#hear(message));
     this.#io = io;
     this.#beat = setInterval(() => this.#lookAround(), BEAT_MS);
-    this.#send();
+    client.once('ready', () => this.#send());
   }
 
   tell(news: News): void {

@@ -32,6 +32,10 @@ const NEEDS: [RegExp, string[]][] = [
     ['/usr/bin/python3', '/usr/lib/python3/dist-packages/swift/common/wsgi.py'],
   ],
   [/\/(contract\/(wake|background|live)|integration\/servers)/, ['redis-server', 'setpriv']],
+  [
+    /\/scenarios\/several-servers/,
+    ['haproxy', 'redis-server', '/usr/bin/python3', '/usr/lib/python3/dist-packages/swift/common/wsgi.py'],
+  ],
   [/\/(contract\/records|scenarios\/migrate-engine)/, ['/usr/lib/postgresql', 'setpriv']],
   [/\/integration\//, ['git']],
 ];
