@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type Kysely, sql } from 'kysely';
 import { canonicalJson } from '../audit/chain.ts';
+import { withoutNul } from './postgres-pool.ts';
 import type { Database } from './schema.ts';
 
 /** Rows read, written and compared at once. */
@@ -134,12 +135,12 @@ function digestOf(rows: readonly Row[] | undefined): string {
   return hash.digest('hex');
 }
 
-/** Bytes come as another kind of array from each engine. */
+/** Bytes come as another kind of array from each engine, and PostgreSQL's texts hold no NUL. */
 function plain(row: Row): object {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => [
       name,
-      value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value,
+      value instanceof Uint8Array ? Buffer.from(value).toString('base64') : withoutNul(value),
     ]),
   );
 }

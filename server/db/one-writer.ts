@@ -3,20 +3,20 @@ import {
   CompiledQuery,
   type DatabaseConnection,
   type Driver,
-  PostgresDialect,
   type PostgresDialectConfig,
   PostgresDriver,
   type QueryResult,
 } from 'kysely';
 import { crashPoint } from '../crash-point.ts';
 import { DatabaseAway } from './away.ts';
+import { WideDialect } from './wide-integers.ts';
 
 /**
  * What reads and then writes relies on nobody writing in between, as SQLite promises. So here, too, writers take turns, over
  * all servers: every transaction, and every single insert, update and delete, begins with taking the one lock, which its end
  * gives back. Reading waits for nobody.
  */
-export class OneWriterDialect extends PostgresDialect {
+export class OneWriterDialect extends WideDialect {
   readonly #config: PostgresDialectConfig;
 
   constructor(config: PostgresDialectConfig) {

@@ -82,9 +82,9 @@ class PatientClient implements PostgresPoolClient {
   }
 
   // Results that come piece by piece (a cursor instead of a text) are not configured, so nobody asks for any.
-  readonly query = (async (text: string, values: unknown[]) => {
+  readonly query = (async (text: string, values?: unknown[]) => {
     try {
-      return await this.#client.query(text, values);
+      return await this.#client.query(text, values?.map(withoutNul));
     } catch (error) {
       const said = asAway(error as Error);
       this.#isBroken ||= said instanceof DatabaseAway;
@@ -95,6 +95,14 @@ class PatientClient implements PostgresPoolClient {
   release(destroy = false): void {
     this.#client.release(destroy || this.#isBroken);
   }
+}
+
+/**
+ * A value as PostgreSQL takes it: its texts can hold every character but NUL, which nobody writes. The sign for what cannot be shown
+ * stands for it.
+ */
+export function withoutNul(value: unknown): unknown {
+  return typeof value === 'string' ? value.replaceAll('\0', '\uFFFD') : value;
 }
 
 /**

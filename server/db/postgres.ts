@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { HandleEmptyInListsPlugin, Kysely, replaceWithNoncontingentExpression, sql } from 'kysely';
 import type { DatabaseError } from 'pg';
 import type { Secret } from '../secret.ts';
 import { DatabaseAway } from './away.ts';
@@ -7,6 +7,7 @@ import { OneWriterDialect } from './one-writer.ts';
 import type { Databases } from './open.ts';
 import { openPool } from './postgres-pool.ts';
 import type { Database } from './schema.ts';
+import { WideDialect } from './wide-integers.ts';
 
 /** Older ones are not tested with, and are near the end of their support (postgresql.org/support/versioning). */
 const LEAST_VERSION = 15;
@@ -20,8 +21,10 @@ export async function openPostgres(url: Secret): Promise<Databases> {
   await prepare(url);
   const writing = openPool(url, { max: MOST_WRITING });
   const reading = openPool(url, { max: MOST_READING, options: '-c default_transaction_read_only=on' });
-  const db = new Kysely<Database>({ dialect: new OneWriterDialect({ pool: writing }) });
-  const reader = new Kysely<Database>({ dialect: new PostgresDialect({ pool: reading }) });
+  // SQLite takes an empty list for what nothing is in.
+  const plugins = [new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })];
+  const db = new Kysely<Database>({ dialect: new OneWriterDialect({ pool: writing }), plugins });
+  const reader = new Kysely<Database>({ dialect: new WideDialect({ pool: reading }), plugins });
   return {
     db,
     reader,
@@ -35,7 +38,7 @@ export async function openPostgres(url: Secret): Promise<Databases> {
 /** Of several servers that start at once one migrates; the others wait for it, however long it takes. */
 async function prepare(url: Secret): Promise<void> {
   const patient = { max: 2, statement_timeout: 0, query_timeout: 0, idle_in_transaction_session_timeout: 0 };
-  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: openPool(url, patient) }) });
+  const db = new Kysely<Database>({ dialect: new WideDialect({ pool: openPool(url, patient) }) });
   try {
     await assertUsable(db);
     await migrate(db);

@@ -31,7 +31,7 @@ export async function findEarlier(
           is('after_sha', '=', event.after),
           is('received_at', '>', now - TWINS_WITHIN_MS),
           is('event', '=', event.name),
-          is('action', 'is', event.action),
+          is('action', 'is not distinct from', event.action),
           is('ref', '=', event.ref),
           is('before_sha', '=', event.before),
           is('trigger', 'is not', null),
