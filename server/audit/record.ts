@@ -6,7 +6,7 @@ import { canonicalJson, hashOf, NO_PREVIOUS_HASH } from './chain.ts';
 /** What can be recorded: the kind of thing, then what was done to it. Part of the public contract, so never renamed. */
 export type AuditAction =
   | `project.${'create' | 'change' | 'remove' | 'rotate-secret'}`
-  | `build.${'create' | 'rebuild' | 'cancel' | 'approve' | 'pin' | 'unpin'}`
+  | `build.${'create' | 'rebuild' | 'cancel' | 'prioritize' | 'approve' | 'pin' | 'unpin'}`
   | 'retention.remove'
   | 'job.retry'
   | 'delivery.redeliver'

@@ -14,6 +14,7 @@ import { viewBuild, viewBuilds, viewNamedBuilds } from './build.view.ts';
 import { cancelBuild } from './cancel.ts';
 import { createBuild } from './create.ts';
 import { pinBuild, unpinBuild } from './pin.ts';
+import { prioritizeBuild } from './prioritize.ts';
 import { rebuild } from './rebuild.ts';
 import { retryJob } from './retry.ts';
 
@@ -165,6 +166,20 @@ function changingRoutes(services: Services): Route[] {
       async handle({ params, body, caller }) {
         const project = await projectNamed(reader, params.project);
         await cancelBuild(services, project, { number: params.number, ...body, by: caller });
+        return oneBuild(services, project, params.number);
+      },
+    }),
+    route({
+      method: 'post',
+      path: `${BUILDS}/:number/prioritize`,
+      policy: 'developer',
+      summary: 'Lets what waits of a build go before everything else that waits for the same runners.',
+      params: ofBuild,
+      body: why,
+      answer: buildSchema,
+      async handle({ params, body, caller }) {
+        const project = await projectNamed(reader, params.project);
+        await prioritizeBuild(services, project, { number: params.number, ...body, by: caller });
         return oneBuild(services, project, params.number);
       },
     }),

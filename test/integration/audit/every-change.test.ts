@@ -101,6 +101,10 @@ const CHANGES: Record<string, Change> = {
     records: 'build.cancel',
     prepare: async () => operator('POST', `${await build()}/cancel`, { reason: 'why not' }),
   },
+  'POST /api/projects/:project/builds/:number/prioritize': {
+    records: 'build.prioritize',
+    prepare: async () => operator('POST', `${await build()}/prioritize`, { reason: 'why not' }),
+  },
   'POST /api/projects/:project/builds/:number/approve': {
     records: 'build.approve',
     prepare: async () => operator('POST', `${await forkBuild()}/approve`, { reason: 'why not' }),

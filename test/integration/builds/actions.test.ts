@@ -40,6 +40,40 @@ async function planned(): Promise<{ project: HereProject; number: number; path: 
 const statuses = (body: { jobs: { name: string; status: string }[] }) =>
   Object.fromEntries(body.jobs.map(({ name, status }) => [name, status]));
 
+describe('putting a build first', () => {
+  test('lets its jobs go before older ones, is recorded, and is refused where nothing of it waits', async () => {
+    const { project, number, path } = await planned();
+    const { body: newer } = await server.admin('POST', `/api/projects/${project.name}/builds`, {
+      ref: 'main',
+    });
+    await server.planned(project.name, newer.number);
+    const newerPath = `/api/projects/${project.name}/builds/${newer.number}`;
+    const put = await server.admin('POST', `${newerPath}/prioritize`, { reason: 'the shop is down' });
+    expect(put).toMatchObject({ status: 200, body: { number: newer.number, status: 'queued' } });
+    const order = [];
+    for (let jobs = 0; jobs < 5; jobs += 1) {
+      const work = await runner.take();
+      order.push(`${work.build} ${work.job.name}`);
+      await runner.finish(work);
+    }
+    const [first, second] = [newer.number, number];
+    expect(order).toEqual([
+      `${first} test`,
+      `${first} lint`,
+      `${first} package`,
+      `${first} publish`,
+      `${second} test`,
+    ]);
+    expect(await server.admin('POST', `${newerPath}/prioritize`)).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining('has nothing that waits') },
+    });
+    expect((await server.admin('POST', `${path}/prioritize`)).status).toBe(200);
+    const { body } = await server.admin('GET', `/api/audit?project=${project.name}`);
+    expect(body.items[1]).toMatchObject({ action: 'build.prioritize', reason: 'the shop is down' });
+  });
+});
+
 describe('cancelling', () => {
   test('a build that waits for a runner ends it at once', async () => {
     const { path } = await planned();
