@@ -26,6 +26,7 @@ const WORDS: Record<string, string | ((entry: Entry) => Words)> = {
     verb: detail['rebuildOf'] ? `rebuilt #${detail['rebuildOf']} as` : 'rebuilt',
   }),
   'build.cancel': 'cancelled',
+  'build.prioritize': 'put first',
   'build.approve': 'let run',
   'build.pin': 'pinned',
   'build.unpin': 'unpinned',
@@ -44,6 +45,7 @@ const WORDS: Record<string, string | ((entry: Entry) => Words)> = {
   'runner.change': ({ detail }) => {
     const draining = becomes(detail['draining']);
     const href = '/runners';
+    if (becomes(detail['quarantined']) === false) return { verb: 'took back', href };
     if (draining === false) return { verb: 'let', href, more: 'take jobs again' };
     return { verb: draining ? 'drained' : 'changed', href };
   },
