@@ -1,7 +1,9 @@
 import type { Project } from '../db/schema.ts';
 import { MirrorFault } from '../git/fault.ts';
 import { isPublicRef } from '../git/names.ts';
+import { connectGithub, type Github, retryAfterMs } from '../github/api.ts';
 import type { Services } from '../services.ts';
+import { askAgain } from './ask-again.ts';
 import { changed, compare, GRACE_MS, type Remembered } from './compare.ts';
 import { buildFound, isKnown } from './found.ts';
 
@@ -22,6 +24,9 @@ export class Lookout {
   readonly #services: Services;
   readonly #stopping = new AbortController();
   #looking: Promise<void> | undefined;
+  #github: Promise<Github> | null = null;
+  /** Projects whose webhooks the token may not see. */
+  readonly #closed = new Set<string>();
 
   constructor(services: Services) {
     this.#services = services;
@@ -29,6 +34,7 @@ export class Lookout {
 
   start(): void {
     const { config, background } = this.#services;
+    if (config.githubApi !== null) this.#github = connectGithub(config.githubApi);
     if (config.lookEveryMs > 0) background.on('lookout', () => void this.look());
   }
 
@@ -93,6 +99,7 @@ export class Lookout {
   async #lookAt(project: Due): Promise<void> {
     const { db, mirrors, now } = this.#services;
     if (!(await this.#take(project))) return;
+    await this.#askGithub(project);
     const patience = { timeoutMs: ANSWER_MS, signal: this.#stopping.signal };
     const advertised = await mirrors.advertised(project, patience);
     if (advertised === null) return;
@@ -112,6 +119,24 @@ export class Lookout {
       .set({ remembered: JSON.stringify(remembered), ...(isWaiting && { due_at: at + GRACE_MS }) })
       .where('project_id', '=', project.id)
       .execute();
+  }
+
+  /** What it delivers again is here before the grace of what is found by looking is over. */
+  async #askGithub(project: Project): Promise<void> {
+    const { log } = this.#services;
+    if (this.#github === null || this.#closed.has(project.id)) return;
+    try {
+      const asked = await askAgain(await this.#github, this.#services, project);
+      if (asked > 0)
+        log.warn({ project: project.name, asked }, 'GitHub was asked to deliver again what did not arrive');
+    } catch (error) {
+      const isClosed = retryAfterMs(error, { tries: 0, now: 0 }) === null;
+      if (isClosed) this.#closed.add(project.id);
+      const what = isClosed
+        ? 'GitHub does not show the webhook: see whether the token may read and write webhooks there'
+        : 'GitHub could not be asked for lost deliveries; it is asked again';
+      log.info({ err: error, project: project.name }, what);
+    }
   }
 
   /** Puts the next look off, a little more or less than an interval, so that not all come at once. false: another server has taken it. */

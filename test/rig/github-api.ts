@@ -19,13 +19,22 @@ const STATUS_STATES = ['error', 'failure', 'pending', 'success'];
 const DEPLOYMENT_STATES = ['error', 'failure', 'inactive', 'in_progress', 'queued', 'pending', 'success'];
 
 /**
- * A real HTTP server that takes commit statuses and deployments as a GitHub Enterprise server does (docs.github.com/rest): it knows one
+ * A real HTTP server that takes commit statuses and deployments, and delivers again, as a GitHub Enterprise server does (docs.github.com/rest): it knows one
  * repository, wants the token, and refuses what GitHub refuses.
  */
 export class GithubApiServer implements AsyncDisposable {
   readonly token = 'github_pat_of_the_tests';
   readonly told: Told[] = [];
   readonly made: MadeDeployment[] = [];
+  /** The repository's webhooks, and what was tried to be delivered to each. */
+  readonly hooks: { id: number; active: boolean; config: { url: string } }[] = [];
+  readonly attempts: {
+    id: number;
+    guid: string;
+    event: string;
+    status_code: number;
+    delivered_at: string;
+  }[] = [];
   /** Answers of the next requests, in place of GitHub's own; `lost`: it does what it is asked and then breaks the line. */
   readonly faults: ({ status: number; headers?: Record<string, string> } | 'lost')[] = [];
   readonly #repository: string;
@@ -83,7 +92,13 @@ export class GithubApiServer implements AsyncDisposable {
         one.sha === searchParams.get('sha') && one.environment === searchParams.get('environment');
       return [200, this.made.filter(isMeant)];
     }
+    if (method === 'GET' && path === '/hooks') return [200, this.hooks];
+    if (method === 'GET' && /^\/hooks\/\d+\/deliveries$/.test(path)) return [200, this.attempts];
     if (method !== 'POST') return [404, { message: 'Not Found' }];
+    if (/^\/hooks\/\d+\/deliveries\/\d+\/attempts$/.test(path)) {
+      this.told.push({ path, body });
+      return [202, {}];
+    }
     const problem = problemOf(path, body);
     if (problem !== null) return [422, { message: 'Validation Failed', errors: [problem] }];
     this.told.push({ path, body });
