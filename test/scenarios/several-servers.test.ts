@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import type { Build } from '@reprise/server/api.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeToken, signIn } from '../rig/accounts.ts';
 import { Cluster } from '../rig/cluster.ts';
+import { HAPROXY_CFG } from '../rig/haproxy.ts';
 import { ADMIN_TOKEN } from '../rig/reprise.ts';
 import { Watcher } from '../rig/watcher.ts';
 
@@ -95,6 +97,10 @@ test('a server that is told to end drains: no request fails, no build is lost, a
   expect([...statuses]).toEqual([200]);
   expect(await ended('shop', number)).toMatchObject({ status: 'passed', jobs: [{ attempt: 1 }] });
   await cluster.startServer(0);
+});
+
+test("HAProxy finds nothing wrong with the documents' configuration as it stands", () => {
+  expect(() => execFileSync('haproxy', ['-c', '-f', HAPROXY_CFG], { stdio: 'pipe' })).not.toThrow();
 });
 
 function running(project: string, number: number): Promise<Build> {
