@@ -20,6 +20,14 @@ const EXAMPLES = {
   'build.rebuild': [{ ...build, detail: { rebuildOf: 11 } }, 'alice rebuilt #11 as shop #12', BUILD],
   'build.cancel': [build, 'alice cancelled shop #12', BUILD],
   'build.approve': [build, 'alice let run shop #12', BUILD],
+  'build.prioritize': [build, 'alice put first shop #12', BUILD],
+  'build.pin': [build, 'alice pinned shop #12', BUILD],
+  'build.unpin': [build, 'alice unpinned shop #12', BUILD],
+  'retention.remove': [
+    { project: 'shop', subject: 'shop #1 to #9', detail: { builds: [1, 9] } },
+    'alice removed by rule what was held by shop #1 to #9 (2)',
+    '/projects/shop/settings#retention',
+  ],
   'job.retry': [{ ...shop, subject: 'shop #12, job test' }, 'alice retried shop #12, job test', BUILD],
   'delivery.redeliver': [
     { project: 'shop', subject: 'delivery 72d3162e', detail: { build: 12 } },
