@@ -15,7 +15,7 @@ import { bundleMirror, mirrorOf } from './mirror-bundle.ts';
 import { BackupWriting } from './writing.ts';
 
 /** Longest wait for a clean-up that is removing something: those work in small batches. */
-const CLEAN_UP_MS = 60_000;
+export const CLEAN_UP_MS = 60_000;
 
 /**
  * Writes a whole installation on SQLite into the directory `to`, while its server may be running: the database as it is at

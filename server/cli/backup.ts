@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { backUp } from '../backup/back-up.ts';
+import { backUp, CLEAN_UP_MS } from '../backup/back-up.ts';
 import { checkInstallation } from '../backup/check.ts';
 import { openToRead } from '../backup/copied-database.ts';
 import { DATABASE_FILE } from '../backup/format.ts';
 import { restore } from '../backup/restore.ts';
 import { parseServerConfig, type ServerConfig } from '../config.ts';
+import { lockRemovals } from '../lock.ts';
 import { openStorage } from '../storage/open.ts';
 import { CommandFailure } from './client.ts';
 import { bytes } from './print.ts';
@@ -52,6 +53,10 @@ export async function verifyInstallation(env: NodeJS.ProcessEnv, o: { json?: boo
     const sentence = `There is no installation in ${config.dataDir}: set REPRISE_DATA_DIR to the server's.`;
     throw new CommandFailure(sentence, 2);
   }
+  // Meanwhile nothing that a record leads to is removed.
+  const removals = lockRemovals(config.dataDir, { waitMs: CLEAN_UP_MS });
+  if (!removals)
+    throw new CommandFailure(`A backup of ${config.dataDir} is being made. Wait for its end.`, 1);
   const db = openToRead(file);
   try {
     await using storage = await openStorage(config.storage, config.dataDir, { besideServer: true });
@@ -67,6 +72,7 @@ export async function verifyInstallation(env: NodeJS.ProcessEnv, o: { json?: boo
     sayProblems(checked.problems, o);
   } finally {
     await db.destroy();
+    removals.release();
   }
 }
 

@@ -133,3 +133,14 @@ export async function attemptsOfProject(db: Kysely<Database>, projectId: string)
     .execute();
   return rows.map(({ id }) => id);
 }
+
+/** Digests under which the artifacts of a project, and their lists of files, are stored. */
+export async function digestsOfProject(db: Kysely<Database>, projectId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('artifacts')
+    .innerJoin('builds', 'builds.id', 'artifacts.build_id')
+    .select(['artifacts.sha256', 'artifacts.manifest_sha256'])
+    .where('builds.project_id', '=', projectId)
+    .execute();
+  return rows.flatMap(({ sha256, manifest_sha256 }) => [sha256, manifest_sha256]);
+}

@@ -2,12 +2,13 @@ import { recordAudit } from '../audit/record.ts';
 import type { Actor } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { Refusal } from '../http/refusal.ts';
+import { removeLater } from '../retention/removals.ts';
 import type { Services } from '../services.ts';
-import { attemptsOfProject, countUnended } from './project.store.ts';
+import { attemptsOfProject, countUnended, digestsOfProject } from './project.store.ts';
 
 /**
  * Removes a project with its builds, logs and mirror. Refused (409) while one of its builds has not ended. Artifacts'
- * bytes stay: they are stored by digest, and another project may have the same.
+ * bytes go a little later, unless another project has the same.
  */
 export async function removeProject(
   { db, mirrors, logs, live, log, now }: Services,
@@ -23,6 +24,7 @@ export async function removeProject(
         `${project.name} has ${unended === 1 ? 'a build' : `${unended} builds`} that did not end yet. Cancel or await them first.`,
       );
     const attempts = await attemptsOfProject(trx, project.id);
+    await removeLater(trx, 'blobs', await digestsOfProject(trx, project.id), now());
     await trx.deleteFrom('projects').where('id', '=', project.id).execute();
     const { name } = project;
     await recordAudit(trx, { at: now(), by, action: 'project.remove', project: name, subject: name });

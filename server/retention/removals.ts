@@ -11,6 +11,8 @@ const BLOB_GRACE_MS = 3_600_000;
 
 /** Looked at in one go. */
 const AT_ONCE = 100;
+/** Noted in one statement. */
+const MOST_ROWS = 1000;
 
 /** Notes, inside the transaction that takes away what led to them, that these bytes are to be removed. */
 export async function removeLater(
@@ -19,13 +21,14 @@ export async function removeLater(
   keys: readonly string[],
   now: number,
 ): Promise<void> {
-  if (keys.length === 0) return;
   const due_at = store === 'blobs' ? now + BLOB_GRACE_MS : now;
-  await trx
-    .insertInto('removals')
-    .values([...new Set(keys)].map((key) => ({ store, key, due_at })))
-    .onConflict((oc) => oc.columns(['store', 'key']).doUpdateSet({ due_at }))
-    .execute();
+  const rows = [...new Set(keys)].map((key) => ({ store, key, due_at }));
+  for (let at = 0; at < rows.length; at += MOST_ROWS)
+    await trx
+      .insertInto('removals')
+      .values(rows.slice(at, at + MOST_ROWS))
+      .onConflict((oc) => oc.columns(['store', 'key']).doUpdateSet({ due_at }))
+      .execute();
 }
 
 /** Somebody is about to use a blob: what is noted about its removal does not hold any more. */

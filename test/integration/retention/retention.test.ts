@@ -3,8 +3,12 @@ import { lockRemovals } from '@reprise/server/lock.ts';
 import type { RetentionPreview, RetentionRules } from '@reprise/server/retention/retention.api.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Promotable } from '../../rig/promotable.ts';
-import { sha256 } from '../../rig/puppet-runner.ts';
+import { packed, sha256 } from '../../rig/puppet-runner.ts';
 
+const ARTIFACT = JSON.stringify({
+  version: 1,
+  jobs: { package: { steps: [{ run: 'true' }], artifact: { name: 'site', paths: ['a'] } } },
+});
 const DAY_MS = 24 * 3_600_000;
 const NO_LIMITS: RetentionRules = { days: null, builds: null, bytes: null, records: 'stay' };
 
@@ -152,6 +156,45 @@ describe('eight builds of main, one of which is live, one was, one is pinned', (
     // The commit of a build that stays is kept, however many builds of it went.
     expect(existsSync(pin.replace(first, shop.project.head))).toBe(true);
   });
+});
+
+test('of a build that is promoted at the moment when it would go, either its artifact is there or it is not promoted', async () => {
+  const rules = await setRules({ builds: 1 });
+  expect(rules.status).toBe(200);
+  const outcomes = new Set<string>();
+  const remove = () => admin('POST', '/api/projects/shop/retention/run');
+  const rounds = 8;
+  for (let round = 0; round <= rounds; round++) {
+    const build = await shop.build();
+    await shop.build();
+    // First the removal is done before, last after; in between the promotion comes further from round to round.
+    if (round === 0) await remove();
+    const asked = shop.ask(build, 'test');
+    for (let turn = 0; turn < 12 * round; turn++) await fetch(`${shop.here.address}/healthz`);
+    if (round === rounds) await asked;
+    await remove();
+    const { status } = await asked;
+    const { body } = await admin('GET', `/api/projects/shop/builds/${build}`);
+    outcomes.add(`promoted ${status === 201}, held ${body.artifacts.length === 1}`);
+    if (status === 201) await shop.end(await shop.take());
+  }
+  expect([...outcomes].sort()).toEqual(['promoted false, held false', 'promoted true, held true']);
+});
+
+test('what a removed project held goes later, too', async () => {
+  const { services } = shop.here;
+  const noted = () => services.db.selectFrom('removals').selectAll().where('store', '=', 'blobs').execute();
+  const other = await shop.here.project('other', { '.reprise.yml': ARTIFACT });
+  const { body } = await admin('POST', '/api/projects/other/builds', { ref: other.head });
+  await shop.here.planned('other', body.number);
+  const work = await shop.builder.take();
+  const file = { ...packed('site', 'of other', 'list of other'), fileName: `site-${work.version}.tar.gz` };
+  for (const bytes of ['of other', 'list of other']) await shop.builder.putBlob(work, bytes);
+  await shop.builder.finish(work, { artifacts: [file] });
+  expect((await admin('DELETE', '/api/projects/other')).status).toBe(204);
+  expect((await noted()).map(({ key }) => key)).toEqual(
+    expect.arrayContaining([sha256('of other'), sha256('list of other')]),
+  );
 });
 
 test('a log is removed with its build', async () => {
