@@ -110,6 +110,7 @@ export const ACTION_KINDS = [
   { kind: 'deployment', word: 'Deployments' },
   { kind: 'delivery', word: 'Deliveries' },
   { kind: 'project', word: 'Projects' },
+  { kind: 'retention', word: 'Retention' },
   { kind: 'member', word: 'Members' },
   { kind: 'secret', word: 'Secrets' },
   { kind: 'policy', word: 'Policies' },
