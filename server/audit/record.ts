@@ -51,12 +51,12 @@ export async function recordAudit(
   const { at, by, action, project = null } = entry;
   const row = {
     seq: (last?.seq ?? 0) + 1,
-    actor: by.name.toWellFormed(),
-    via: by.via.toWellFormed(),
+    actor: storable(by.name),
+    via: storable(by.via),
     action,
     project,
-    subject: entry.subject.toWellFormed(),
-    reason: (entry.reason ?? '').toWellFormed(),
+    subject: storable(entry.subject),
+    reason: storable(entry.reason ?? ''),
   };
   const detail = canonicalJson(entry.detail ?? {});
   const previousHash = last?.hash ?? NO_PREVIOUS_HASH;
@@ -65,4 +65,9 @@ export async function recordAudit(
     .insertInto('audit')
     .values({ ...row, at, detail, previous_hash: previousHash, hash })
     .execute();
+}
+
+/** As every database gives it back: the hash is of what was stored. PostgreSQL's texts hold no NUL, and UTF-8 no half of a pair. */
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\uFFFD');
 }

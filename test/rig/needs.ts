@@ -36,7 +36,7 @@ const NEEDS: [RegExp, string[]][] = [
     /\/scenarios\/several-servers/,
     ['haproxy', 'redis-server', '/usr/bin/python3', '/usr/lib/python3/dist-packages/swift/common/wsgi.py'],
   ],
-  [/\/(contract\/records|scenarios\/migrate-engine)/, ['/usr/lib/postgresql', 'setpriv']],
+  [/\/(contract\/records|integration\/db|scenarios\/migrate-engine)/, ['/usr/lib/postgresql', 'setpriv']],
   [/\/integration\//, ['git']],
 ];
 

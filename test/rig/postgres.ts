@@ -44,10 +44,12 @@ export class PostgresServer implements AsyncDisposable {
     await promise;
   }
 
-  /** STOP: it takes no new connections. QUIT: gone at once, as in a crash. */
-  async signal(name: 'SIGSTOP' | 'SIGCONT' | 'SIGQUIT'): Promise<void> {
-    const ended = this.#child && name === 'SIGQUIT' ? once(this.#child, 'exit') : null;
-    this.#child?.kill(name);
+  /** Gone at once, as in a crash. */
+  async crash(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGQUIT');
     await ended;
   }
 
@@ -58,7 +60,7 @@ export class PostgresServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child?.exitCode === null && this.#child.signalCode === null) await this.signal('SIGQUIT');
+    await this.crash();
     this.#dir[Symbol.dispose]();
   }
 

@@ -74,7 +74,9 @@ test.each<[string, ReturnType<typeof sql>, number]>([
 
 test('another program checks the chain from what the API answers, as the README says', async () => {
   await record('runner ünï 😀', { reason: 'a "quote", a \\, a\ttab\n<b>', at: 1_767_225_600_123 });
-  await record('runner \ud83d', { detail: { b: [1, { z: null, a: 1.5e21 }], a: '\u2028', 10: 'x', 9: 'y' } });
+  await record('runner \ud83d\0', {
+    detail: { b: [1, { z: null, a: 1.5e21 }], a: '\u2028', 10: 'x', 9: 'y' },
+  });
   await record('runner c', { detail: { left: undefined, secret: { toJSON: () => '[redacted]' } } });
   let previous = '0'.repeat(64);
   for (const { hash, ...covered } of await entries()) {
@@ -82,7 +84,7 @@ test('another program checks the chain from what the API answers, as the README 
     expect(createHash('sha256').update(canonical(covered), 'utf8').digest('hex')).toBe(hash);
     previous = hash;
   }
-  expect((await entries())[1]).toMatchObject({ subject: 'runner \ufffd' });
+  expect((await entries())[1]).toMatchObject({ subject: 'runner \ufffd\ufffd' });
   expect((await entries())[2]?.detail).toEqual({ secret: '[redacted]' });
 });
 
