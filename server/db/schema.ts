@@ -34,7 +34,6 @@ export interface Database {
   servers: ServerTable;
   holds: HoldTable;
   installation: InstallationTable;
-  bundles: BundleTable;
   removals: RemovalTable;
   lookouts: LookoutTable;
   schedules: ScheduleTable;
@@ -566,18 +565,6 @@ export interface HoldTable {
 export interface InstallationTable {
   name: 'key';
   value: string;
-}
-
-/** A pinned commit with its history, as far as `basis` does not hold that, in the storage. */
-export interface BundleTable {
-  project_id: string;
-  commit_sha: string;
-  /** Another bundled commit of the project, which must be there first; null: none. */
-  basis: string | null;
-  /** How many bundles come before it. */
-  depth: number;
-  size: number;
-  made_at: number;
 }
 
 /** A schedule of the pipeline file at the head of a project's default branch. */

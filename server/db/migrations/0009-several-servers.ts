@@ -24,16 +24,5 @@ export const severalServers: Migration = {
       .addColumn('name', 'text', (c) => c.primaryKey())
       .addColumn('value', 'text', (c) => c.notNull())
       .execute();
-
-    await db.schema
-      .createTable('bundles')
-      .addColumn('project_id', 'text', (c) => c.notNull().references('projects.id').onDelete('cascade'))
-      .addColumn('commit_sha', 'text', (c) => c.notNull())
-      .addColumn('basis', 'text')
-      .addColumn('depth', 'integer', (c) => c.notNull())
-      .addColumn('size', 'bigint', (c) => c.notNull())
-      .addColumn('made_at', 'bigint', (c) => c.notNull())
-      .addPrimaryKeyConstraint('bundles_key', ['project_id', 'commit_sha'])
-      .execute();
   },
 };
