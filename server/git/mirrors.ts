@@ -132,7 +132,7 @@ export class Mirrors {
     return found ?? null;
   }
 
-  /** Keeps the commit for ever under `keepRef(sha)`. Throws where it is not in the mirror. */
+  /** Keeps the commit under `keepRef(sha)` until it is unpinned. Throws where it is not in the mirror. */
   async pin(project: Project, sha: string): Promise<void> {
     if (!(await this.has(project, sha)))
       throw new MirrorFault(
