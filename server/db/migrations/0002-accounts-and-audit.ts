@@ -86,8 +86,12 @@ export const accountsAndAudit: Migration = {
       .alterTable('projects')
       .addColumn('public', 'integer', (c) => c.notNull().defaultTo(0))
       .execute();
-    // With `seq`, the row's number, as every index has it: a project's newest deliveries without looking at others'.
-    await db.schema.createIndex('deliveries_project').on('deliveries').column('project_id').execute();
+    // With `seq`, which is the row's number in SQLite and so in every index: a project's newest deliveries without looking at others'.
+    await db.schema
+      .createIndex('deliveries_project')
+      .on('deliveries')
+      .columns(isPostgres(db) ? ['project_id', 'seq'] : ['project_id'])
+      .execute();
     // All that is asked of a project's last builds to choose which to show, without their rows: those hold the plans.
     await db.schema
       .createIndex('builds_newest')
