@@ -5,7 +5,6 @@ import type { Kysely, Transaction } from 'kysely';
 import { newId, newToken } from '../db/id.ts';
 import type { Database, Runner } from '../db/schema.ts';
 import { isAside } from '../runners/quarantine.ts';
-import { projectOfGroup } from './group.ts';
 import { type Head, isGroupFull, readyHeads } from './heads.ts';
 import type { Taken } from './line.ts';
 import { RUNNING } from './literals.ts';
@@ -41,8 +40,8 @@ export async function claimJob(
     }
     if (runner.draining || (await isPutAside(trx, runner, o))) return 'not-for-you';
     if (o.hasSpace === false) return 'nothing';
-    const claimed = await takeFirst(trx, { runner, ask, ...o });
-    return claimed === null ? 'nothing' : { got: claimed };
+    const first = firstFor(new Set(JSON.parse(runner.labels)), await readyHeads(trx));
+    return first === null ? 'nothing' : { got: await take(trx, first.seq, { runner, ask, ...o }) };
   });
 }
 
@@ -85,32 +84,9 @@ async function withNewGitToken(
 }
 
 /**
- * Takes the first of the jobs whose labels the runner has and whose group is not full. A group's jobs are counted while its
- * project's row is held, so that no two servers count at once and both take.
+ * Most priority first, then the oldest, of those whose labels the runner has and whose group is not full. Writers take turns,
+ * so that what was counted of a group is so until this transaction is over.
  */
-async function takeFirst(
-  trx: Transaction<Database>,
-  o: { runner: { id: string; name: string; labels: string }; ask: Claim; now: number; leaseMs: number },
-): Promise<Claimed | null> {
-  const labels = new Set<string>(JSON.parse(o.runner.labels));
-  const counted = new Set<string>();
-  for (;;) {
-    const first = firstFor(labels, await readyHeads(trx));
-    if (first === null) return null;
-    if (first.concurrency_group !== '') {
-      const project = projectOfGroup(first.concurrency_group);
-      if (!counted.has(project)) {
-        counted.add(project);
-        await holdProject(trx, project);
-        continue;
-      }
-    }
-    const claimed = await take(trx, first.seq, o);
-    if (claimed !== null) return claimed;
-  }
-}
-
-/** Most priority first, then the oldest. */
 function firstFor(labels: ReadonlySet<string>, heads: readonly Head[]): Head | null {
   const fitting = heads.filter(
     (head) => !isGroupFull(head) && JSON.parse(head.runs_on).every((label: string) => labels.has(label)),
@@ -118,21 +94,11 @@ function firstFor(labels: ReadonlySet<string>, heads: readonly Head[]): Head | n
   return fitting.toSorted((a, b) => b.priority - a.priority || a.seq - b.seq)[0] ?? null;
 }
 
-/** Nobody else changes the row, nor gets past this, until the transaction is over. */
-async function holdProject(trx: Transaction<Database>, id: string): Promise<void> {
-  await trx
-    .updateTable('projects')
-    .set((eb) => ({ last_build_number: eb.ref('last_build_number') }))
-    .where('id', '=', id)
-    .execute();
-}
-
-/** null: somebody else has taken it. */
 async function take(
   trx: Transaction<Database>,
   seq: number,
   o: { runner: { id: string; name: string }; ask: Claim; now: number; leaseMs: number },
-): Promise<Claimed | null> {
+): Promise<Claimed> {
   const { runner, ask, now } = o;
   const job = await trx
     .updateTable('jobs')
@@ -147,8 +113,7 @@ async function take(
     .where('seq', '=', seq)
     .where('ready', '=', 1)
     .returning(['id', 'build_id', 'deployment_id', 'attempt', 'spec'])
-    .executeTakeFirst();
-  if (!job) return null;
+    .executeTakeFirstOrThrow();
   const claimed = { attempt: newId(), fence: newId(), gitToken: newToken('rpg') };
   await trx
     .insertInto('attempts')

@@ -10,11 +10,6 @@ export function placeOf(
   return { priority, concurrency_group: `${projectId}/${group}`, concurrency_limit: limit };
 }
 
-/** The project of a group that is not empty. */
-export function projectOfGroup(group: string): string {
-  return group.slice(0, group.indexOf('/'));
-}
-
 /** What the pipeline file calls it. */
 export function nameOfGroup(group: string): string {
   return group.slice(group.indexOf('/') + 1);

@@ -16,7 +16,8 @@ export interface Head {
 
 /**
  * Walks from one distinct pair of labels and group to the next in the index of ready jobs, so that the cost follows the
- * number of different pairs, never the number of queued jobs or of builds kept.
+ * number of different pairs, never the number of queued jobs or of builds kept. (The step is written as two: SQLite looks
+ * up a comparison of both columns at once by the first of them only.)
  */
 export async function readyHeads(db: Kysely<Database>): Promise<Head[]> {
   const { rows } = await sql<Head>`
@@ -26,12 +27,17 @@ export async function readyHeads(db: Kysely<Database>): Promise<Head[]> {
         order by runs_on, concurrency_group, priority desc, seq limit 1
       ) as first
       union all
-      select (
-        select following.seq from jobs as following
-        where following.ready = 1
-          and (following.runs_on, following.concurrency_group) > (head.runs_on, head.concurrency_group)
-        order by following.runs_on, following.concurrency_group, following.priority desc, following.seq
-        limit 1
+      select coalesce(
+        (
+          select seq from jobs as following
+          where ready = 1 and runs_on = head.runs_on and concurrency_group > head.concurrency_group
+          order by concurrency_group, priority desc, seq limit 1
+        ),
+        (
+          select seq from jobs as following
+          where ready = 1 and runs_on > head.runs_on
+          order by runs_on, concurrency_group, priority desc, seq limit 1
+        )
       )
       from heads inner join jobs as head on head.seq = heads.seq
     )
