@@ -3,6 +3,7 @@ import type { Actor } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { githubName } from '../git/clone-url.ts';
 import type { RetentionRules } from '../retention/retention.api.ts';
+import { readSchedulesAgain } from '../schedules/schedule.store.ts';
 import type { Services } from '../services.ts';
 import { purposes } from '../vault.ts';
 import { checkBranch, checkCloneUrl, fetchInBackground, newWebhookSecret } from './create.ts';
@@ -36,6 +37,7 @@ export async function changeProject(
   if (Object.keys(detail).length === 0) return project;
   await services.db.transaction().execute(async (trx) => {
     await trx.updateTable('projects').set(changed).where('id', '=', project.id).execute();
+    if (after.default_branch !== project.default_branch) await readSchedulesAgain(trx, project.id);
     await recordAudit(trx, {
       at: services.now(),
       by,

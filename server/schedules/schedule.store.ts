@@ -39,6 +39,11 @@ export async function keepSchedules(
     .execute();
 }
 
+/** Another branch's file counts from now on: the next look reads it. */
+export async function readSchedulesAgain(trx: Transaction<Database>, projectId: string): Promise<void> {
+  await trx.deleteFrom('schedule_heads').where('project_id', '=', projectId).execute();
+}
+
 /** Whether keeping these could change anything: most projects have none, before and after. */
 export async function mayChangeSchedules(
   db: Kysely<Database>,

@@ -132,6 +132,20 @@ test('the file at the head of the default branch decides, also against what was 
   expect(await rig.schedules('shop')).toEqual([]);
 });
 
+test('when another branch becomes the default branch its file counts', async () => {
+  await using rig = await start();
+  const { server } = rig;
+  const shop = await server.project('shop', { '.reprise.yml': pipeline(NIGHTLY) });
+  shop.repository.git('checkout', '--quiet', '-b', 'next');
+  shop.repository.commit('Next', { '.reprise.yml': pipeline('{ cron: "0 4 * * *" }') });
+  shop.repository.git('checkout', '--quiet', 'main');
+  await server.planned('shop', await server.push(shop, shop.head));
+  await server.admin('PATCH', '/api/projects/shop', { defaultBranch: 'next' });
+  rig.clock.time += 61_000;
+  await rig.look();
+  expect((await rig.schedules('shop')).map(({ cron }: { cron: string }) => cron)).toEqual(['0 4 * * *']);
+});
+
 test('a schedule names a branch and a time zone, and one whose branch is gone says so', async () => {
   await using rig = await start();
   const { server, clock } = rig;
