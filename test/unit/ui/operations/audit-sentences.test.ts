@@ -20,7 +20,7 @@ const EXAMPLES = {
   'build.rebuild': [{ ...build, detail: { rebuildOf: 11 } }, 'alice rebuilt #11 as shop #12', BUILD],
   'build.cancel': [build, 'alice cancelled shop #12', BUILD],
   'build.approve': [build, 'alice let run shop #12', BUILD],
-  'build.prioritize': [build, 'alice put first shop #12', BUILD],
+  'build.prioritize': [build, 'alice put shop #12 first', BUILD],
   'build.pin': [build, 'alice pinned shop #12', BUILD],
   'build.unpin': [build, 'alice unpinned shop #12', BUILD],
   'retention.remove': [
@@ -131,6 +131,11 @@ describe('an entry reads as a sentence', () => {
       'runner.change',
       { subject: 'runner a', detail: { draining: { from: true, to: false } } },
       'alice let runner a take jobs again',
+    ],
+    [
+      'runner.change',
+      { subject: 'runner a', detail: { quarantined: { from: true, to: false } } },
+      'alice took back runner a',
     ],
     ['runner.change', { subject: 'runner a' }, 'alice changed runner a'],
     ['user.change', { subject: 'alice', detail: { name: 'Alice' } }, 'alice changed the user alice'],

@@ -26,7 +26,7 @@ const WORDS: Record<string, string | ((entry: Entry) => Words)> = {
     verb: detail['rebuildOf'] ? `rebuilt #${detail['rebuildOf']} as` : 'rebuilt',
   }),
   'build.cancel': 'cancelled',
-  'build.prioritize': 'put first',
+  'build.prioritize': () => ({ verb: 'put', more: 'first' }),
   'build.approve': 'let run',
   'build.pin': 'pinned',
   'build.unpin': 'unpinned',
