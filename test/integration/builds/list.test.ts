@@ -97,7 +97,7 @@ test('the latest build is that of a branch or with a status where asked', async 
   expect((await server.admin('GET', '/api/projects/shop/builds/latest?status=passed')).status).toBe(404);
 });
 
-test('a build has exactly the members of the public contract', async () => {
+test('a build has the members of the public contract, what retention says of it, and no others', async () => {
   const build = await server.build('shop', 4);
   expect(Object.keys(build).sort()).toEqual(
     [
@@ -114,7 +114,7 @@ test('a build has exactly the members of the public contract', async () => {
         'author',
       ],
       ...['trigger', 'rebuildOf', 'version', 'pipelineFrom', 'why', 'queuedAt', 'startedAt', 'finishedAt'],
-      ...['jobs', 'artifacts'],
+      ...['jobs', 'artifacts', 'pinned', 'removed'],
     ].sort(),
   );
   expect(Object.keys(build.jobs[0] ?? {}).sort()).toEqual(
