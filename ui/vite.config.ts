@@ -7,6 +7,16 @@ import { routePreloads } from './src/route-preloads.ts';
 /** Where `npm run dev` finds a running server. */
 const server = process.env['REPRISE_SERVER'] ?? 'http://127.0.0.1:4000';
 
+/**
+ * What the router is told before anything else of it runs: its other modules read that (base, version) when they are loaded, so they must
+ * not come along.
+ */
+const BEGINNING = {
+  name: 'beginning',
+  test: /\/@sveltejs\/kit\/src\/runtime\/client\/payload\.js$|vite\/preload-helper/,
+  priority: 2,
+};
+
 /** What every page needs, as one file: a browser that has nothing yet asks for few. The router's two entries must stay apart. */
 const FIRST = {
   name: 'first',
@@ -15,7 +25,6 @@ const FIRST = {
       '/node_modules/(svelte|esm-env|clsx|devalue|@sveltejs/kit|@lucide/svelte)/(?!src/runtime/client/(client-)?entry)',
       '/ui/src/lib/([^/]+$|styles/|shell/(?!Drawer|HelpDialog|Palette)|components/(?!DialogBox|MenuWhole))',
       '/ui/src/routes/\\+(layout|error)\\.',
-      'vite/preload-helper',
     ].join('|'),
   ),
   priority: 1,
@@ -44,7 +53,9 @@ export default defineConfig({
   },
   build: { reportCompressedSize: false },
   environments: {
-    client: { build: { rolldownOptions: { output: { codeSplitting: { groups: [FIRST, LAYERS] } } } } },
+    client: {
+      build: { rolldownOptions: { output: { codeSplitting: { groups: [BEGINNING, FIRST, LAYERS] } } } },
+    },
   },
 });
 
