@@ -1,5 +1,6 @@
 import type { Status } from '@reprise/pipelines/status.ts';
 import type { Kysely, Transaction } from 'kysely';
+import { isAmong } from '../db/dialect.ts';
 import type { Build, Database, TriggerKind } from '../db/schema.ts';
 
 /** What pages and lists show of a build; the recorded plan and the facts for filters stay out, they can be large. */
@@ -81,15 +82,19 @@ export async function listAllBuilds(
   const newest = await db
     .selectFrom('projects')
     .innerJoin('builds', (on) =>
-      on.on('builds.seq', 'in', (eb) =>
-        eb
-          .selectFrom('builds as newest')
-          .select('newest.seq')
-          .whereRef('newest.project_id', '=', 'projects.id')
-          .where('newest.status', status ? '=' : '<>', status ?? 'skipped')
-          .$if(before !== undefined, (query) => query.where('newest.seq', '<', before ?? 0))
-          .orderBy('newest.number', 'desc')
-          .limit(limit),
+      on.on((eb) =>
+        isAmong(
+          db,
+          'builds.seq',
+          eb
+            .selectFrom('builds as newest')
+            .select('newest.seq')
+            .whereRef('newest.project_id', '=', 'projects.id')
+            .where('newest.status', status ? '=' : '<>', status ?? 'skipped')
+            .$if(before !== undefined, (query) => query.where('newest.seq', '<', before ?? 0))
+            .orderBy('newest.number', 'desc')
+            .limit(limit),
+        ),
       ),
     )
     .select('builds.seq')

@@ -1,7 +1,15 @@
-import { type ColumnDefinitionBuilder, type Kysely, PostgresAdapter } from 'kysely';
+import {
+  type ColumnDefinitionBuilder,
+  type Expression,
+  type Kysely,
+  PostgresAdapter,
+  type RawBuilder,
+  type SqlBool,
+  sql,
+} from 'kysely';
 
 /** Where the engines differ in what no query says alike: asked by migrations alone. */
-export function isPostgres(db: Kysely<never> | Kysely<unknown>): boolean {
+export function isPostgres(db: Pick<Kysely<unknown>, 'getExecutor'>): boolean {
   return db.getExecutor().adapter instanceof PostgresAdapter;
 }
 
@@ -12,6 +20,20 @@ export function numbering(
   return isPostgres(db)
     ? ['bigint', (column) => column.generatedByDefaultAsIdentity().primaryKey()]
     : ['integer', (column) => column.primaryKey().autoIncrement()];
+}
+
+/**
+ * Whether a column's value is among those that `found` finds for the row which it is joined to. PostgreSQL would find them
+ * anew for every row that has the column; of a list it takes the rows from the column's index, as SQLite does.
+ */
+export function isAmong(
+  db: Pick<Kysely<unknown>, 'getExecutor'>,
+  column: string,
+  found: Expression<{ seq: number }>,
+): RawBuilder<SqlBool> {
+  return isPostgres(db)
+    ? sql`${sql.ref(column)} = any(array(${found}))`
+    : sql`${sql.ref(column)} in (${found})`;
 }
 
 /** Whether a statement was refused because another row has that value in a unique column, or in the index `<table>_<column>`. */

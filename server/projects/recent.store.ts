@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { isAmong } from '../db/dialect.ts';
 import type { Build, Database } from '../db/schema.ts';
 import { LOOKED_BACK } from './project.api.ts';
 import { LATEST_BUILD, type LatestBuild } from './project.store.ts';
@@ -16,16 +17,27 @@ export function latestOfBranches(
   db: Kysely<Database>,
   projectIds: readonly string[],
 ): Promise<BranchBuild[]> {
-  return db
-    .selectFrom('projects')
-    .innerJoin('builds', 'builds.project_id', 'projects.id')
-    .select(['builds.project_id', 'builds.branch', (eb) => eb.fn.max('builds.seq').as('seq')])
-    .where('projects.id', 'in', projectIds)
-    .where((eb) => eb('builds.number', '>', eb('projects.last_build_number', '-', LOOKED_BACK)))
-    .where('builds.status', '<>', 'skipped')
-    .where('builds.branch', 'is not', null)
-    .groupBy(['builds.project_id', 'builds.branch'])
-    .execute();
+  return (
+    db
+      .selectFrom('projects')
+      .innerJoin('builds', 'builds.project_id', 'projects.id')
+      .select(['builds.project_id', 'builds.branch', (eb) => eb.fn.max('builds.seq').as('seq')])
+      .where('projects.id', 'in', projectIds)
+      // Asked for beside, so that PostgreSQL sees that it pays to know it before it looks into the index.
+      .where(({ eb, selectFrom }) =>
+        eb(
+          'builds.number',
+          '>',
+          selectFrom('projects as same')
+            .select((is) => is('same.last_build_number', '-', LOOKED_BACK).as('past'))
+            .whereRef('same.id', '=', 'projects.id'),
+        ),
+      )
+      .where('builds.status', '<>', 'skipped')
+      .where('builds.branch', 'is not', null)
+      .groupBy(['builds.project_id', 'builds.branch'])
+      .execute()
+  );
 }
 
 /** The builds of those `seq`s, by `seq`. */
@@ -56,15 +68,19 @@ export async function recentBuilds(
   const builds = await db
     .selectFrom('projects')
     .innerJoin('builds', (on) =>
-      on.on('builds.seq', 'in', (eb) =>
-        eb
-          .selectFrom('builds as newest')
-          .select('newest.seq')
-          .whereRef('newest.project_id', '=', 'projects.id')
-          .where((is) => is('newest.number', '>', is('projects.last_build_number', '-', LOOKED_BACK)))
-          .where('newest.status', '<>', 'skipped')
-          .orderBy('newest.number', 'desc')
-          .limit(RECENT),
+      on.on((eb) =>
+        isAmong(
+          db,
+          'builds.seq',
+          eb
+            .selectFrom('builds as newest')
+            .select('newest.seq')
+            .whereRef('newest.project_id', '=', 'projects.id')
+            .where((is) => is('newest.number', '>', is('projects.last_build_number', '-', LOOKED_BACK)))
+            .where('newest.status', '<>', 'skipped')
+            .orderBy('newest.number', 'desc')
+            .limit(RECENT),
+        ),
       ),
     )
     .select(['builds.project_id', 'builds.number', 'builds.status'])

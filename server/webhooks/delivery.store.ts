@@ -1,5 +1,6 @@
 import type { Status } from '@reprise/pipelines/status.ts';
 import type { Kysely, Transaction } from 'kysely';
+import { isAmong } from '../db/dialect.ts';
 import type { Database, Delivery } from '../db/schema.ts';
 import type { GithubEvent } from './event.ts';
 
@@ -80,14 +81,18 @@ function newestOf(db: Kysely<Database>, names: readonly string[], { before, limi
   return db
     .selectFrom('projects')
     .innerJoin('deliveries as found', (on) =>
-      on.on('found.seq', 'in', (eb) =>
-        eb
-          .selectFrom('deliveries as newest')
-          .select('newest.seq')
-          .whereRef('newest.project_id', '=', 'projects.id')
-          .$if(before !== undefined, (query) => query.where('newest.seq', '<', before ?? 0))
-          .orderBy('newest.seq', 'desc')
-          .limit(limit),
+      on.on((eb) =>
+        isAmong(
+          db,
+          'found.seq',
+          eb
+            .selectFrom('deliveries as newest')
+            .select('newest.seq')
+            .whereRef('newest.project_id', '=', 'projects.id')
+            .$if(before !== undefined, (query) => query.where('newest.seq', '<', before ?? 0))
+            .orderBy('newest.seq', 'desc')
+            .limit(limit),
+        ),
       ),
     )
     .select('found.seq')

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { setup } from '../rig/setup.ts';
 import type { Benchmark, Context } from './benchmark.ts';
 import { buildList } from './build-list.ts';
 import { claim } from './claim.ts';
@@ -58,7 +59,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
+const tidyUp = await setup();
 process.exitCode = await main();
+await tidyUp?.();
 // What was given up may still wait for something.
 process.exit();
 

@@ -1,7 +1,10 @@
 import type { PlannedJob } from '@reprise/pipelines/model.ts';
+import { isPostgres } from '@reprise/server/db/dialect.ts';
 import { openDatabase } from '@reprise/server/db/open.ts';
 import type { Database } from '@reprise/server/db/schema.ts';
-import { sql, type Transaction } from 'kysely';
+import { Secret } from '@reprise/server/secret.ts';
+import { type RawBuilder, sql, type Transaction } from 'kysely';
+import { engineSettings } from '../rig/engine.ts';
 import type { Rig } from '../rig/reprise.ts';
 
 const STEP = { run: 'true', env: {}, timeoutMs: null, workingDirectory: null, shell: null, network: 'none' };
@@ -30,13 +33,17 @@ export async function seedBuilds(
   o: { builds: number; status: 'queued' | 'passed' },
 ): Promise<void> {
   await rig.server.stop();
-  const { db, close } = await openDatabase(rig.path('data', 'reprise.db'));
+  const { DATABASE_URL } = await engineSettings(rig.path('data'));
+  const url = DATABASE_URL === undefined ? null : new Secret(DATABASE_URL);
+  const { db, close } = await openDatabase(rig.path('data', 'reprise.db'), url);
   try {
     await db.transaction().execute(async (trx) => {
       await insertBuilds(trx, project, o);
       await insertJobs(trx, o.status);
       if (o.status === 'passed') await insertAttempts(trx);
     });
+    // PostgreSQL does so by itself within a minute or so of such a change.
+    if (url) await sql`analyze`.execute(db);
   } finally {
     await close();
   }
@@ -44,7 +51,10 @@ export async function seedBuilds(
 }
 
 /** Ids are random, as they really are: rows that belong together lie apart in the indexes. */
-const ID = sql`lower(hex(randomblob(12)))`;
+function hex(db: Transaction<Database>, digits: 24 | 40 | 64): RawBuilder<string> {
+  if (!isPostgres(db)) return sql`lower(hex(randomblob(${sql.lit(digits / 2)})))`;
+  return sql`substr(md5(random()::text) || md5(random()::text), 1, ${sql.lit(digits)})`;
+}
 
 const FIRST_AT = 1_780_000_000_000;
 
@@ -53,20 +63,21 @@ async function insertBuilds(
   project: string,
   { builds, status }: { builds: number; status: 'queued' | 'passed' },
 ): Promise<void> {
-  const over = status === 'passed';
+  const at = sql`${sql.lit(FIRST_AT)} + n * 1000`;
+  const [started, finished] =
+    status === 'passed' ? [sql`${at} + 10`, sql`${at} + 500`] : [sql`null`, sql`null`];
   await sql`
-    with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ${builds})
+    with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ${sql.lit(builds)})
     insert into builds (
       id, project_id, number, status, why, commit_sha, ref, branch, message, author_name, author_email, trigger_kind,
       trigger_by, trigger_reason, version, commit_time, pipeline_from, plan, plan_sha256, tags, needs_approval,
       queued_at, planned_at, started_at, finished_at, revision
     )
     select
-      ${ID}, projects.id, last_build_number + n, ${status}, '', printf('%040x', n), 'refs/heads/main', 'main',
-      'Change number ' || n || char(10, 10) || 'With a body that says why it was made.', 'Ada Example',
-      'ada@example.test', 'push', 'ada', '', '1.2.' || n, ${FIRST_AT / 1000} + n, 'commit',
-      ${JSON.stringify({ jobs: [JOB] })}, printf('%064x', n), '[]', 0, ${FIRST_AT} + n * 1000, ${FIRST_AT} + n * 1000,
-      iif(${over ? 1 : 0}, ${FIRST_AT} + n * 1000 + 10, null), iif(${over ? 1 : 0}, ${FIRST_AT} + n * 1000 + 500, null), 3
+      ${hex(trx, 24)}, projects.id, last_build_number + n, ${status}, '', ${hex(trx, 40)}, 'refs/heads/main', 'main',
+      'Change number ' || n || ${'\n\nWith a body that says why it was made.'}, 'Ada Example',
+      'ada@example.test', 'push', 'ada', '', '1.2.' || n, ${sql.lit(FIRST_AT / 1000)} + n, 'commit',
+      ${JSON.stringify({ jobs: [JOB] })}, ${hex(trx, 64)}, '[]', 0, ${at}, ${at}, ${started}, ${finished}, 3
     from numbers, projects where projects.name = ${project}`.execute(trx);
   await trx
     .updateTable('projects')
@@ -83,9 +94,9 @@ async function insertJobs(trx: Transaction<Database>, status: 'queued' | 'passed
       queued_at, started_at, finished_at
     )
     select
-      ${ID}, id, 0, ${JOB.name}, ${status}, '', '[]', '["linux"]', ${JSON.stringify(JOB)}, ${ready}, ${attempt}, 0, 0,
-      queued_at, started_at, finished_at
-    from builds order by seq`.execute(trx);
+      ${hex(trx, 24)}, id, 0, ${JOB.name}, ${status}, '', '[]', '["linux"]', ${JSON.stringify(JOB)},
+      ${sql.lit(ready)}, ${sql.lit(attempt)}, 0, 0, queued_at, started_at, finished_at
+    from builds where id not in (select build_id from jobs) order by seq`.execute(trx);
 }
 
 async function insertAttempts(trx: Transaction<Database>): Promise<void> {
@@ -94,7 +105,7 @@ async function insertAttempts(trx: Transaction<Database>): Promise<void> {
       id, job_id, number, status, why, runner_name, instance, claim_id, fence, git_token_hash, lease_expires_at,
       cancel_requested, claimed_at, finished_at, log_size
     )
-    select ${ID}, id, 1, 'passed', '', 'gone', '', '', '', '', started_at, 0, started_at, finished_at, 1000
+    select ${hex(trx, 24)}, id, 1, 'passed', '', 'gone', '', '', '', '', started_at, 0, started_at, finished_at, 1000
     from jobs order by seq`.execute(trx);
   await sql`
     insert into steps (attempt_id, position, name, status, exit_code, started_at, finished_at, log_offset)

@@ -41,7 +41,7 @@ export class Rig implements AsyncDisposable {
   }
 
   static async start(options: RigOptions = {}): Promise<Rig> {
-    const rig = new Rig({ ...options, env: { ...(await engineSettings()), ...options.env } });
+    const rig = new Rig(options);
     await rig.startServer();
     return rig;
   }
@@ -58,6 +58,7 @@ export class Rig implements AsyncDisposable {
       REPRISE_DATA_DIR: this.path('data'),
       REPRISE_ADMIN_TOKEN: ADMIN_TOKEN,
       REPRISE_GIT_PROTOCOLS: 'file:https:http:ssh',
+      ...(await engineSettings(this.path('data'))),
       ...this.#options.env,
       ...env,
     });
