@@ -343,7 +343,7 @@ async function tabThrough(page: Page): Promise<string[]> {
     );
     for (const control of controls) control.dataset['unreached'] = '';
     return controls.length;
-  }, 'a[href], button:not(:disabled), input, select, textarea, summary, [tabindex]');
+  }, 'a[href], :is(button, input, select, textarea):not(:disabled), summary, [tabindex]');
   expect(count).toBeGreaterThan(5);
   const unseen = new Set<string>();
   await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
