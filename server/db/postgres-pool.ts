@@ -2,6 +2,7 @@ import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import { DatabaseError, types as defaults, Pool, type PoolClient, type PoolConfig } from 'pg';
 import type { Secret } from '../secret.ts';
 import { DatabaseAway } from './away.ts';
+import { statementNames } from './named-statements.ts';
 
 /** A server that hangs in a transaction would hold all others back. */
 const IDLE_IN_TRANSACTION_MS = 15_000;
@@ -54,6 +55,7 @@ class PatientPool implements PostgresPool {
   readonly options = {};
   readonly #pool: Pool;
   readonly #clients = new WeakMap<PoolClient, PatientClient>();
+  readonly #names = statementNames();
 
   constructor(pool: Pool) {
     this.#pool = pool;
@@ -63,7 +65,7 @@ class PatientPool implements PostgresPool {
     const client = await this.#pool.connect().catch((error: Error) => {
       throw asAway(error);
     });
-    const known = this.#clients.get(client) ?? new PatientClient(client);
+    const known = this.#clients.get(client) ?? new PatientClient(client, this.#names);
     this.#clients.set(client, known);
     return known;
   }
@@ -75,16 +77,19 @@ class PatientPool implements PostgresPool {
 
 class PatientClient implements PostgresPoolClient {
   readonly #client: PoolClient;
+  readonly #nameOf: ReturnType<typeof statementNames>;
   #isBroken = false;
 
-  constructor(client: PoolClient) {
+  constructor(client: PoolClient, nameOf: ReturnType<typeof statementNames>) {
     this.#client = client;
+    this.#nameOf = nameOf;
   }
 
   // Results that come piece by piece (a cursor instead of a text) are not configured, so nobody asks for any.
-  readonly query = (async (text: string, values?: unknown[]) => {
+  readonly query = (async (text: string, values: unknown[] = []) => {
     try {
-      return await this.#client.query(text, values?.map(withoutNul));
+      const name = this.#nameOf(text, values.length);
+      return await this.#client.query({ ...(name && { name }), text, values: values.map(withoutNul) });
     } catch (error) {
       const said = asAway(error as Error);
       this.#isBroken ||= said instanceof DatabaseAway;
@@ -111,8 +116,12 @@ export function withoutNul(value: unknown): unknown {
  */
 const SAID_AWAY = /^(08...|57P0.|57014|53300|25P03)$/;
 
+/** A newer server has added columns meanwhile, which the statements of this connection do not know: another one's will. */
+const TABLE_CHANGED = 'RevalidateCachedQuery';
+
 /** What is no answer of the database comes from the way there: refused, cut, too late. */
 function asAway(error: Error): Error {
-  if (error instanceof DatabaseError && !SAID_AWAY.test(error.code ?? '')) return error;
+  const isSaid = error instanceof DatabaseError;
+  if (isSaid && !SAID_AWAY.test(error.code ?? '') && error.routine !== TABLE_CHANGED) return error;
   return new DatabaseAway('The database does not answer. Nothing was changed; try again.', error);
 }

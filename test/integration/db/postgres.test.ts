@@ -88,6 +88,17 @@ test('a transaction in which a statement failed is not taken for done', async ()
   await close();
 });
 
+test('a server works on while a newer one adds columns: what it asks fails once at most, to be tried again', async () => {
+  const url = await postgres.freshDatabase();
+  const { db, close } = await openDatabase('', new Secret(url));
+  const ask = () => db.selectFrom('users').selectAll().where('login', '=', 'ada').execute();
+  for (let times = 0; times < 8; times += 1) await ask();
+  await sql`alter table users add column of_tomorrow text`.execute(db);
+  await expect(ask()).rejects.toThrow(DatabaseAway);
+  expect(await ask()).toEqual([]);
+  await close();
+});
+
 test('a server whose PostgreSQL is away says so, refuses what it cannot do, and goes on by itself', async () => {
   await using own = await PostgresServer.start();
   const settings = { DATABASE_URL: await own.freshDatabase(), REPRISE_DRAIN_SECONDS: '0' };
