@@ -2,7 +2,6 @@ import { isTaken } from '@reprise/server/db/dialect.ts';
 import { newId } from '@reprise/server/db/id.ts';
 import { type Databases, openDatabase } from '@reprise/server/db/open.ts';
 import { Secret } from '@reprise/server/secret.ts';
-import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PostgresServer } from '../rig/postgres.ts';
 import { tempDir } from '../rig/temp.ts';
@@ -175,9 +174,9 @@ describe.each(engines)('records in %s', (engine, makePlace) => {
 });
 
 test('several servers may open a new PostgreSQL database at once', async () => {
-  const url = new Secret(await postgres.freshDatabase());
+  const url = new Secret(await postgres.emptyDatabase());
   const open = () => openDatabase('', url);
   const opened = await Promise.all([open(), open(), open()]);
-  for (const { db } of opened) await sql`select 1`.execute(db);
+  for (const { db } of opened) expect(await db.selectFrom('users').selectAll().execute()).toEqual([]);
   await Promise.all(opened.map(({ close }) => close()));
 });

@@ -59,6 +59,16 @@ export class PostgresServer implements AsyncDisposable {
     return freshDatabase(this.socket, `test_${this.#made}`);
   }
 
+  /** A new database with nothing in it; its address. */
+  async emptyDatabase(): Promise<string> {
+    this.#made += 1;
+    const name = `empty_${this.#made}`;
+    await withClient(this.socket, async (client) => {
+      await client.query(`create database ${name}`);
+    });
+    return addressOf(this.socket, name);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.crash();
     this.#dir[Symbol.dispose]();
