@@ -6,6 +6,7 @@ import { recordAudit } from '@reprise/server/audit/record.ts';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ProjectServer } from '../../rig/project-server.ts';
+import { letAuditBeChanged } from '../../rig/records.ts';
 
 let rig: ProjectServer;
 
@@ -65,8 +66,7 @@ test.each<[string, ReturnType<typeof sql>, number]>([
   for (const at of [1, 2, 3, 4]) await record(`runner ${at}`, { reason: `because ${at}` });
   expect(firstBroken(await entries())).toBeNull();
   const { db } = rig.services;
-  await sql`drop trigger audit_no_update`.execute(db);
-  await sql`drop trigger audit_no_delete`.execute(db);
+  await letAuditBeChanged(db);
   await change.execute(db);
   const rows = await db.selectFrom('audit').selectAll().orderBy('seq').execute();
   expect(firstBroken(rows.map(viewEntry))).toBe(broken);

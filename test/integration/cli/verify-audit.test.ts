@@ -6,6 +6,7 @@ import { recordAudit } from '@reprise/server/audit/record.ts';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { signIn } from '../../rig/accounts.ts';
+import { letAuditBeChanged } from '../../rig/records.ts';
 import { ADMIN_TOKEN } from '../../rig/reprise.ts';
 import { ServerHere } from '../../rig/server-here.ts';
 
@@ -43,8 +44,7 @@ async function exported(): Promise<string> {
 /** As somebody with the database in hand, past its triggers. */
 async function tamper(...changes: ReturnType<typeof sql>[]): Promise<void> {
   const { db } = here.services;
-  await sql`drop trigger audit_no_update`.execute(db);
-  await sql`drop trigger audit_no_delete`.execute(db);
+  await letAuditBeChanged(db);
   for (const change of changes) await change.execute(db);
 }
 
