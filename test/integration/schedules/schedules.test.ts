@@ -137,9 +137,11 @@ test('when another branch becomes the default branch its file counts', async () 
   const { server } = rig;
   const shop = await server.project('shop', { '.reprise.yml': pipeline(NIGHTLY) });
   shop.repository.git('checkout', '--quiet', '-b', 'next');
-  shop.repository.commit('Next', { '.reprise.yml': pipeline('{ cron: "0 4 * * *" }') });
+  const next = shop.repository.commit('Next', { '.reprise.yml': pipeline('{ cron: "0 4 * * *" }') });
   shop.repository.git('checkout', '--quiet', 'main');
   await server.planned('shop', await server.push(shop, shop.head));
+  // Fetched for sure: the first fetch may have been before there was such a branch.
+  await server.planned('shop', await server.push(shop, next, { branch: 'next' }));
   await server.admin('PATCH', '/api/projects/shop', { defaultBranch: 'next' });
   rig.clock.time += 61_000;
   await rig.look();
