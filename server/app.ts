@@ -23,6 +23,7 @@ import { hostKeyRoutes } from './environments/host-key.routes.ts';
 import { policyRoutes } from './environments/policy.routes.ts';
 import { Mirrors } from './git/mirrors.ts';
 import { gitHttp } from './git/smart-http.routes.ts';
+import { connectGithub } from './github/api.ts';
 import { GithubReports } from './github/reports.ts';
 import { type Authenticate, makeAuthenticate } from './http/authenticate.ts';
 import { mount } from './http/mount.ts';
@@ -94,19 +95,25 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   services.live.attach(http);
   listening.address = await listen(http, config);
   undo.defer(() => closeHttp(http));
+  undo.defer(() => services.live.close());
   const membership = await joinServers(services);
   undo.defer(() => membership.leave());
   await services.disk.start();
   undo.defer(() => services.disk.stop());
   await services.queue.start(membership);
-  services.planner.start();
-  const schedules = new Schedules(services);
-  schedules.start();
+  undo.defer(() => services.queue.stop());
+  const works = [
+    services.planner,
+    new Schedules(services),
+    services.lookout,
+    services.retention,
+    new GithubReports(services),
+  ];
+  for (const work of works) {
+    work.start();
+    undo.defer(() => work.stop());
+  }
   services.background.start();
-  services.lookout.start();
-  services.retention.start();
-  const reports = new GithubReports(services);
-  reports.start();
   readiness.isOpen = true;
 
   const opened = undo.move();
@@ -119,13 +126,6 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
       readiness.isOpen = false;
       // Answers as before until whoever balances has noticed.
       await delay(config.drainMs);
-      await reports.stop();
-      await services.lookout.stop();
-      await services.retention.stop();
-      await schedules.stop();
-      await services.planner.stop();
-      await services.queue.stop();
-      await services.live.close();
       await opened.disposeAsync();
     },
   };
@@ -153,6 +153,7 @@ function buildServices(
     reader,
     vault,
     mirrors: new Mirrors({ dir: below('mirrors'), protocols: [...config.gitProtocols], vault, log }),
+    github: config.githubApi && connectGithub(config.githubApi),
     logs: openLogs(o, { objects: storage.logs, dir: below('logs') }),
     blobs: new BlobStore(storage.blobs),
     wake: exchange.wake,

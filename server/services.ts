@@ -6,6 +6,7 @@ import type { ServerConfig } from './config.ts';
 import type { Database } from './db/schema.ts';
 import type { DiskWatch } from './disk/watch.ts';
 import type { Mirrors } from './git/mirrors.ts';
+import type { Github } from './github/api.ts';
 import type { Live } from './live/live.ts';
 import type { LogStore } from './logs/log.store.ts';
 import type { Lookout } from './lookout/lookout.ts';
@@ -27,6 +28,8 @@ export interface Services {
   reader: Kysely<Database>;
   vault: Vault;
   mirrors: Mirrors;
+  /** GitHub's API, where a token is configured. */
+  github: Promise<Github> | null;
   logs: LogStore;
   blobs: BlobStore;
   live: Live;

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { Refusal } from '../http/refusal.ts';
+import { Rounds } from '../rounds.ts';
 import type { Services } from '../services.ts';
 import { lowBytes } from './low-mark.ts';
 
@@ -11,12 +12,13 @@ const ENOUGH = 1.25;
 /** Watches the free space of the data directory, and says when there is too little for anything new. */
 export class DiskWatch {
   readonly #services: Pick<Services, 'config' | 'log' | 'live' | 'queue'>;
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  readonly #rounds: Rounds;
   #low: { free: number; mark: number } | null = null;
 
   constructor(services: Pick<Services, 'config' | 'log' | 'live' | 'queue'>) {
     this.#services = services;
+    const failed = 'the free space of the disk could not be read';
+    this.#rounds = new Rounds({ log: services.log, failed, work: () => this.look() });
   }
 
   /** A sentence where new work must wait for space; null: there is enough. */
@@ -29,16 +31,11 @@ export class DiskWatch {
   /** Looks for the first time, then again and again. */
   async start(): Promise<void> {
     await this.look();
-    this.#timer = setInterval(() => {
-      this.#looking = this.look().catch((error) =>
-        this.#services.log.error({ err: error }, 'the free space of the disk could not be read'),
-      );
-    }, EVERY_MS).unref();
+    this.#rounds.every(EVERY_MS);
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
+    await this.#rounds.stop();
   }
 
   /** Refuses (507) what would fill the disk further, while there is little space. */

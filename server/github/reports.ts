@@ -1,5 +1,5 @@
 import type { Services } from '../services.ts';
-import { connectGithub, type Github, retryAfterMs } from './api.ts';
+import { type Github, retryAfterMs } from './api.ts';
 import { buildsToTell, markBuild, tellBuild } from './build-status.ts';
 import { deploymentsToTell, markDeployment, tellDeployment } from './deployment-status.ts';
 import { placeOf } from './place.ts';
@@ -21,7 +21,6 @@ const NEWS_FOR_MS = 24 * 3_600_000;
  */
 export class GithubReports {
   readonly #services: Services;
-  #github: Promise<Github> | null = null;
   #timer: NodeJS.Timeout | undefined;
   #telling: Promise<void> | undefined;
   #isAsked = false;
@@ -35,9 +34,8 @@ export class GithubReports {
   }
 
   start(): void {
-    const { config, live } = this.#services;
-    if (config.githubApi === null) return;
-    this.#github = connectGithub(config.githubApi);
+    const { github, live } = this.#services;
+    if (github === null) return;
     this.#stopListening = live.onChanged((topic) => {
       if (topic.startsWith('build:') || topic.startsWith('environments:')) this.#wakeIn(GATHER_MS);
     });
@@ -118,9 +116,10 @@ export class GithubReports {
     what: { id: string; project: string; github: string | null },
     tell: (github: Github) => Promise<Told>,
   ): Promise<Told | null> {
-    if (this.#github === null || what.github === null) return null;
+    const { github } = this.#services;
+    if (github === null || what.github === null) return null;
     try {
-      return await tell(await this.#github);
+      return await tell(await github);
     } catch (fault) {
       if (this.#isStopped || retryAfterMs(fault, { tries: 0, now: 0 }) !== null) throw fault;
       this.#services.log.warn(

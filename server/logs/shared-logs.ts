@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type { Kysely } from 'kysely';
 import type { Logger } from 'pino';
 import type { Database } from '../db/schema.ts';
+import { Rounds } from '../rounds.ts';
 import type { ObjectStore } from '../storage/objects.ts';
 import { Growth } from './growth.ts';
 import { type LineQuery, type Lines, lineAt, readLines } from './lines.ts';
@@ -30,20 +31,15 @@ export class SharedLogs implements LogStore {
   readonly #reader: Kysely<Database>;
   readonly #objects: ObjectStore;
   readonly #growth = new Growth();
-  readonly #look: NodeJS.Timeout;
-  #storing: Promise<unknown> = Promise.resolve();
+  readonly #rounds: Rounds;
 
   constructor(o: { db: Kysely<Database>; reader: Kysely<Database>; objects: ObjectStore; log: Logger }) {
     this.#db = o.db;
     this.#reader = o.reader;
     this.#objects = o.objects;
-    this.#look = setInterval(() => {
-      this.#storing = this.#storing
-        .then(() => this.storeFinished())
-        .catch((error) =>
-          o.log.warn({ err: error }, 'finished logs could not be moved to the storage; they will be'),
-        );
-    }, LOOK_MS).unref();
+    const failed = 'finished logs could not be moved to the storage; they will be';
+    this.#rounds = new Rounds({ log: o.log, failed, work: () => this.storeFinished() });
+    this.#rounds.every(LOOK_MS);
   }
 
   async append(attempt: string, offset: number, chunk: Buffer, at: number): Promise<Appended> {
@@ -135,8 +131,7 @@ export class SharedLogs implements LogStore {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#look);
-    await this.#storing;
+    await this.#rounds.stop();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Project } from '../db/schema.ts';
 import { MirrorFault } from '../git/fault.ts';
 import { isPublicRef } from '../git/names.ts';
-import { connectGithub, type Github, retryAfterMs } from '../github/api.ts';
+import { retryAfterMs } from '../github/api.ts';
+import { inLanes, Rounds } from '../rounds.ts';
 import type { Services } from '../services.ts';
 import { askAgain } from './ask-again.ts';
 import { changed, compare, GRACE_MS, type Remembered } from './compare.ts';
@@ -22,38 +23,31 @@ type Due = Project & { due_at: number; remembered: string };
 /** Looks from time to time for pushes that no webhook announced. Every server looks for projects that are due; one takes each. */
 export class Lookout {
   readonly #services: Services;
-  readonly #stopping = new AbortController();
-  #looking: Promise<void> | undefined;
-  #github: Promise<Github> | null = null;
+  readonly #rounds: Rounds;
   /** Projects whose webhooks the token may not see. */
   readonly #closed = new Set<string>();
 
   constructor(services: Services) {
     this.#services = services;
+    const failed = 'it could not be looked for missed pushes';
+    this.#rounds = new Rounds({ log: services.log, failed, work: (signal) => this.#look(signal) });
   }
 
   start(): void {
     const { config, background } = this.#services;
-    if (config.githubApi !== null) this.#github = connectGithub(config.githubApi);
     if (config.lookEveryMs > 0) background.on('lookout', () => void this.look());
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error('The server is stopping.'));
-    await this.#looking;
+    await this.#rounds.stop();
   }
 
   /** Looks at the projects that are due. One at a time: a call while one is under way is part of that. Never rejects. */
   look(): Promise<void> {
-    this.#looking ??= this.#look()
-      .catch((error) => this.#services.log.error({ err: error }, 'it could not be looked for missed pushes'))
-      .finally(() => {
-        this.#looking = undefined;
-      });
-    return this.#looking;
+    return this.#rounds.go();
   }
 
-  async #look(): Promise<void> {
+  async #look(signal: AbortSignal): Promise<void> {
     await this.#addNew();
     const due = await this.#services.db
       .selectFrom('projects')
@@ -64,13 +58,8 @@ export class Lookout {
       .orderBy('lookouts.due_at')
       .limit(AT_ONCE)
       .execute();
-    const lane = async () => {
-      for (let project = due.shift(); project; project = due.shift()) {
-        if (this.#stopping.signal.aborted) return;
-        await this.#lookAt(project).catch((error) => this.#failed(project, error));
-      }
-    };
-    await Promise.all(Array.from({ length: MOST_TOGETHER }, lane));
+    const failed = (project: Due, error: unknown) => this.#failed(project, error);
+    await inLanes(due, { lanes: MOST_TOGETHER, signal, failed }, (project) => this.#lookAt(project, signal));
   }
 
   /** Their first look comes within an interval: by then they have been fetched. */
@@ -96,12 +85,11 @@ export class Lookout {
       .execute();
   }
 
-  async #lookAt(project: Due): Promise<void> {
+  async #lookAt(project: Due, signal: AbortSignal): Promise<void> {
     const { db, mirrors, now } = this.#services;
     if (!(await this.#take(project))) return;
     await this.#askGithub(project);
-    const patience = { timeoutMs: ANSWER_MS, signal: this.#stopping.signal };
-    const advertised = await mirrors.advertised(project, patience);
+    const advertised = await mirrors.advertised(project, { timeoutMs: ANSWER_MS, signal });
     if (advertised === null) return;
     const heads = new Map([...advertised].filter(([ref]) => isPublicRef(ref)));
     const before: Remembered = JSON.parse(project.remembered);
@@ -123,10 +111,10 @@ export class Lookout {
 
   /** What it delivers again is here before the grace of what is found by looking is over. */
   async #askGithub(project: Project): Promise<void> {
-    const { log } = this.#services;
-    if (this.#github === null || this.#closed.has(project.id)) return;
+    const { log, github } = this.#services;
+    if (github === null || this.#closed.has(project.id)) return;
     try {
-      const asked = await askAgain(await this.#github, this.#services, project);
+      const asked = await askAgain(await github, this.#services, project);
       if (asked > 0)
         log.warn({ project: project.name, asked }, 'GitHub was asked to deliver again what did not arrive');
     } catch (error) {
@@ -153,7 +141,6 @@ export class Lookout {
   }
 
   async #failed(project: Due, error: unknown): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
     const { log, db } = this.#services;
     if (!(error instanceof MirrorFault)) {
       log.error({ err: error, project: project.name }, 'it could not be looked for missed pushes');

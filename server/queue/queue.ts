@@ -39,7 +39,7 @@ export class Queue {
     if (isFirst) await renewAllLeases(db, now() + config.times.reassignMs);
     const everyMs = Math.ceil(config.times.renewMs / SWEEPS_PER_RENEWAL);
     this.#timer = setInterval(() => {
-      this.#sweep.start();
+      void this.#sweep.start();
       void this.#line.serve();
       this.#services.background.look();
     }, everyMs);
@@ -62,7 +62,7 @@ export class Queue {
     clearInterval(this.#timer);
     this.presence.close();
     this.#line.dismiss(() => true);
-    await this.#sweep.ended();
+    await this.#sweep.stop();
   }
 
   /** Something may be claimable now: call it after the commit that made it so. */

@@ -1,5 +1,6 @@
 import { probeDue } from '../deployments/probe.ts';
 import { advanceAll } from '../promotions/advance.ts';
+import { Rounds } from '../rounds.ts';
 import { loseAttempt } from '../runners/lose.ts';
 import { runnerStates } from '../runners/runner.store.ts';
 import type { Services } from '../services.ts';
@@ -15,26 +16,24 @@ export class Sweep {
   #connected = '';
   /** The clock's lead over the monotonic one, which nobody can set. */
   #clockAhead: number;
-  #running: Promise<void> | undefined;
+  readonly #rounds: Rounds;
   /** The minute in which hosts that are due were looked for. */
   #lookedIn = 0;
 
   constructor(services: Services) {
     this.#services = services;
     this.#clockAhead = services.now() - performance.now();
+    const failed = 'the sweep for expired leases failed';
+    this.#rounds = new Rounds({ log: services.log, failed, work: () => this.#once() });
   }
 
-  /** One at a time: a call while one is under way does nothing. */
-  start(): void {
-    this.#running ??= this.#once()
-      .catch((error) => this.#services.log.error({ err: error }, 'the sweep for expired leases failed'))
-      .finally(() => {
-        this.#running = undefined;
-      });
+  /** One at a time: a call while one is under way is part of that. Never rejects. */
+  start(): Promise<void> {
+    return this.#rounds.go();
   }
 
-  async ended(): Promise<void> {
-    await this.#running;
+  async stop(): Promise<void> {
+    await this.#rounds.stop();
   }
 
   async #once(): Promise<void> {

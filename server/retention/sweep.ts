@@ -1,6 +1,7 @@
 import type { Actor } from '../auth/caller.ts';
 import { REPRISE } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
+import { Rounds } from '../rounds.ts';
 import type { Services } from '../services.ts';
 import { chooseBuilds, without } from './choose.ts';
 import { measureEnded } from './measure.ts';
@@ -21,26 +22,20 @@ export class Retention {
   readonly #services: Services;
   /** Of each project, the number after which the next sweep goes on; none: from its oldest build. */
   readonly #after = new Map<string, number>();
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<unknown> = Promise.resolve();
-  #isStopped = false;
+  readonly #rounds: Rounds;
 
   constructor(services: Services) {
     this.#services = services;
+    const failed = 'what may go could not be removed; it is tried again';
+    this.#rounds = new Rounds({ log: services.log, failed, work: () => this.sweep() });
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#running = this.sweep().catch((error) =>
-        this.#services.log.error({ err: error }, 'what may go could not be removed; it is tried again'),
-      );
-    }, EVERY_MS).unref();
+    this.#rounds.every(EVERY_MS);
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearInterval(this.#timer);
-    await this.#running;
+    await this.#rounds.stop();
   }
 
   /** Measures, removes and prunes all that is due. Does nothing where another server is about it. */
@@ -62,7 +57,7 @@ export class Retention {
     const rules = rulesOf(project, config);
     const done = { builds: 0, bytes: 0, complete: true };
     let after = this.#after.get(project.id) ?? 0;
-    for (let judged = 0; judged < MOST_JUDGED && !this.#isStopped; judged += AT_ONCE) {
+    for (let judged = 0; judged < MOST_JUDGED && !this.#rounds.isStopped; judged += AT_ONCE) {
       const held = await heldNow(this.#services, project.id);
       if (!held) return done;
       const chosen = await chooseBuilds(db, {
@@ -87,7 +82,7 @@ export class Retention {
   }
 
   async #whileThereIs(work: () => Promise<number>): Promise<void> {
-    while (!this.#isStopped && (await work()) > 0);
+    while (!this.#rounds.isStopped && (await work()) > 0);
   }
 }
 

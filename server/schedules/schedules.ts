@@ -1,5 +1,6 @@
 import type { Project } from '../db/schema.ts';
 import { MirrorFault } from '../git/fault.ts';
+import { inLanes, Rounds } from '../rounds.ts';
 import type { Services } from '../services.ts';
 import { readSchedules } from './read.ts';
 import { runDue } from './run.ts';
@@ -16,13 +17,14 @@ const AGAIN_AFTER_MS = 60_000;
  */
 export class Schedules {
   readonly #services: Services;
-  readonly #stopping = new AbortController();
+  readonly #rounds: Rounds;
   /** What came to nothing with a project (`read` or `run` and its id), and until when it is left alone. */
   readonly #resting = new Map<string, number>();
-  #looking: Promise<void> | undefined;
 
   constructor(services: Services) {
     this.#services = services;
+    const failed = 'the schedules could not be looked at';
+    this.#rounds = new Rounds({ log: services.log, failed, work: (signal) => this.#look(signal) });
   }
 
   start(): void {
@@ -31,24 +33,19 @@ export class Schedules {
 
   /** Leaves what is still to be done to the next start. */
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error('The server is stopping.'));
-    await this.#looking;
+    await this.#rounds.stop();
   }
 
   /** One at a time: a call while one is under way is part of that. Never rejects. */
   look(): Promise<void> {
-    if (this.#stopping.signal.aborted) return Promise.resolve();
-    this.#looking ??= this.#look()
-      .catch((error) => this.#services.log.error({ err: error }, 'the schedules could not be looked at'))
-      .finally(() => {
-        this.#looking = undefined;
-      });
-    return this.#looking;
+    return this.#rounds.go();
   }
 
-  async #look(): Promise<void> {
-    await this.#each(await this.#unread(), (project) => this.#read(project));
-    await this.#each(await this.#due(), (project) => this.#run(project));
+  async #look(signal: AbortSignal): Promise<void> {
+    const failed = (project: Project, error: unknown) => this.#failed(project, error);
+    const o = { lanes: MOST_TOGETHER, signal, failed };
+    await inLanes(await this.#unread(), o, (project) => this.#read(project));
+    await inLanes(await this.#due(), o, (project) => this.#run(project, signal));
   }
 
   /** Those of which no file was read yet. Of one that was never fetched there is none. */
@@ -82,20 +79,20 @@ export class Schedules {
     return due.filter(({ id }) => !this.#rests(`run/${id}`));
   }
 
-  async #run(project: Project): Promise<void> {
-    const run = () => runDue(this.#services, project, this.#stopping.signal);
+  async #run(project: Project, signal: AbortSignal): Promise<void> {
+    const run = () => runDue(this.#services, project, signal);
     try {
       await this.#services.holds.with(`schedules/${project.id}`, run);
     } catch (error) {
       this.#rest(`run/${project.id}`);
-      await this.#sayObstacle(project, error);
+      if (!signal.aborted) await this.#sayObstacle(project, error);
       throw error;
     }
   }
 
   /** People see beside the schedule why nothing came of it. */
   async #sayObstacle(project: Project, error: unknown): Promise<void> {
-    if (!(error instanceof MirrorFault) || this.#stopping.signal.aborted) return;
+    if (!(error instanceof MirrorFault)) return;
     const { db, live, now } = this.#services;
     const { numUpdatedRows } = await db
       .updateTable('schedules')
@@ -118,20 +115,7 @@ export class Schedules {
     return false;
   }
 
-  /** What goes wrong with one project is logged and holds no other back. */
-  async #each(projects: readonly Project[], work: (project: Project) => Promise<void>): Promise<void> {
-    const rest = [...projects];
-    const lane = async () => {
-      for (let project = rest.shift(); project; project = rest.shift()) {
-        if (this.#stopping.signal.aborted) return;
-        await work(project).catch((error: unknown) => this.#failed(project, error));
-      }
-    };
-    await Promise.all(Array.from({ length: MOST_TOGETHER }, lane));
-  }
-
   #failed({ name }: Project, error: unknown): void {
-    if (this.#stopping.signal.aborted) return;
     const { log } = this.#services;
     if (error instanceof MirrorFault)
       log.warn({ err: error, project: name }, 'what is due must wait for its repository');

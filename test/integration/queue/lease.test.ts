@@ -70,8 +70,7 @@ test.each([3_600_000, -600_000])('no lease ends because the clock was set by %i 
   const work = await runner.take();
   const sweeping = new Sweep(server.services);
   server.clock.advance(ms);
-  sweeping.start();
-  await sweeping.ended();
+  await sweeping.start();
   const { attempts } = await server.state(1);
   const { reassignMs } = server.services.config.times;
   expect(attempts).toMatchObject([{ status: 'running' }]);
