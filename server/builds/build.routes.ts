@@ -220,7 +220,7 @@ function changingRoutes(services: Services): Route[] {
       answer: buildSchema,
       async handle({ params, caller }) {
         const project = await projectNamed(reader, params.project);
-        await unpinBuild(services, project, { number: params.number, by: caller });
+        await unpinBuild(services, project, { number: params.number, reason: '', by: caller });
         return oneBuild(services, project, params.number);
       },
     }),

@@ -1,48 +1,25 @@
 import { isFinal } from '@reprise/pipelines/status.ts';
 import type { Transaction } from 'kysely';
-import { recordAudit } from '../audit/record.ts';
-import type { Actor } from '../auth/caller.ts';
 import type { Build, Database, Project } from '../db/schema.ts';
-import { notFound, Refusal } from '../http/refusal.ts';
+import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
-import { announceChanged } from './announce.ts';
-import { wholeBuild } from './build.store.ts';
+import { changeBuild, type Wish } from './change-build.ts';
 import { settle, whyEnded } from './settle.ts';
 
 /**
  * Asks for a build's end. What has not begun is cancelled at once; running attempts are asked to end, which their
  * runners hear at once when connected, else at their next contact. A build that has ended is refused.
  */
-export async function cancelBuild(
-  services: Services,
-  project: Project,
-  { number, reason, by }: { number: number; reason: string; by: Actor },
-): Promise<void> {
-  const now = services.now();
-  const runners = await services.db.transaction().execute(async (trx) => {
-    const build = await wholeBuild(trx, project.id, number);
-    if (!build) throw notFound(`Build ${project.name} #${number}`);
+export async function cancelBuild(services: Services, project: Project, wish: Wish): Promise<void> {
+  const { runners } = await changeBuild(services, project, wish, async (trx, build, at) => {
     if (isFinal(build.status)) {
-      throw new Refusal(
-        409,
-        'conflict',
-        `Build ${project.name} #${number} has ended: it ${ENDED[build.status]}.`,
-      );
+      const sentence = `Build ${project.name} #${wish.number} has ended: it ${ENDED[build.status]}.`;
+      throw new Refusal(409, 'conflict', sentence);
     }
-    const runners = await endBuild(trx, build, { cancelled_by: by.name }, now);
-    await recordAudit(trx, {
-      at: now,
-      by,
-      action: 'build.cancel',
-      project: project.name,
-      subject: `${project.name} #${number}`,
-      reason,
-    });
-    return runners;
+    const runners = await endBuild(trx, build, { cancelled_by: wish.by.name }, at);
+    return { action: 'build.cancel', runners };
   });
   services.queue.notice(...runners);
-  announceChanged(services, [{ project: project.name, number }]);
-  services.live.changed('audit');
 }
 
 /** Why a build that did not end by itself was ended: who asked for it, or the number of the build that took its place. */

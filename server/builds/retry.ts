@@ -1,13 +1,10 @@
 import type { PlannedJob } from '@reprise/pipelines/model.ts';
 import { isFinal } from '@reprise/pipelines/status.ts';
 import type { Transaction } from 'kysely';
-import { recordAudit } from '../audit/record.ts';
-import type { Actor } from '../auth/caller.ts';
 import type { Database, Job, Project } from '../db/schema.ts';
 import { notFound, Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
-import { announceChanged } from './announce.ts';
-import { wholeBuild } from './build.store.ts';
+import { changeBuild, type Wish } from './change-build.ts';
 import { settle } from './settle.ts';
 
 /**
@@ -17,12 +14,10 @@ import { settle } from './settle.ts';
 export async function retryJob(
   services: Services,
   project: Project,
-  { number, job: name, reason, by }: { number: number; job: string; reason: string; by: Actor },
+  { job: name, ...wish }: Wish & { job: string },
 ): Promise<void> {
-  const now = services.now();
-  await services.db.transaction().execute(async (trx) => {
-    const build = await wholeBuild(trx, project.id, number);
-    if (!build) throw notFound(`Build ${project.name} #${number}`);
+  const subject = `${project.name} #${wish.number}`;
+  await changeBuild(services, project, wish, async (trx, build, at) => {
     const jobs = await trx
       .selectFrom('jobs')
       .selectAll()
@@ -31,32 +26,23 @@ export async function retryJob(
       .orderBy('position')
       .execute();
     const job = jobs.find((known) => known.name === name);
-    if (!job) throw notFound(`Job ${name} of build ${project.name} #${number}`);
+    if (!job) throw notFound(`Job ${name} of build ${subject}`);
     const obstacle =
       build.removed_at === null
         ? whyNotAgain(job, jobs)
         : 'was removed by retention: rebuild the build instead.';
-    if (obstacle) throw new Refusal(409, 'conflict', `Job ${name} of ${project.name} #${number} ${obstacle}`);
-    for (const again of [job, ...waitingFor(job, jobs)]) await queueAgain(trx, again, now);
+    if (obstacle) throw new Refusal(409, 'conflict', `Job ${name} of ${subject} ${obstacle}`);
+    for (const again of [job, ...waitingFor(job, jobs)]) await queueAgain(trx, again, at);
     await trx
       .updateTable('builds')
       .set({ cancelled_by: null, superseded_by: null })
       .where('id', '=', build.id)
       .execute();
-    await settle(trx, build.id, now);
-    await recordAudit(trx, {
-      at: now,
-      by,
-      action: 'job.retry',
-      project: project.name,
-      subject: `${project.name} #${number}, job ${name}`,
-      reason,
-      detail: { attempts: job.attempt, status: job.status },
-    });
+    await settle(trx, build.id, at);
+    const detail = { attempts: job.attempt, status: job.status };
+    return { action: 'job.retry', subject: `${subject}, job ${name}`, detail };
   });
   services.queue.wake();
-  announceChanged(services, [{ project: project.name, number }]);
-  services.live.changed('audit');
 }
 
 function whyNotAgain(job: Job, jobs: readonly Job[]): string | null {
