@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { sha256Of } from '../digest.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { ObjectStore, StoredObject } from '../storage/objects.ts';
 
@@ -119,9 +120,7 @@ export class BlobStore {
   }
 
   async #look(sha256: string, object: StoredObject): Promise<boolean> {
-    const hash = createHash('sha256');
-    for await (const piece of object.all()) hash.update(piece);
-    const isSound = hash.digest('hex') === sha256;
+    const isSound = (await sha256Of(object.all())) === sha256;
     this.#remember(sha256, { state: object.state, isSound });
     if (!isSound) await object.setAside();
     return isSound;

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { viewEntry } from '../audit/audit.view.ts';
 import { NO_PREVIOUS_HASH } from '../audit/chain.ts';
 import { whyBroken } from '../audit/verify.ts';
 import type { AuditRow, Database } from '../db/schema.ts';
+import { sha256Of } from '../digest.ts';
 import type { Storage } from '../storage/open.ts';
 import { problemsOfDatabase } from './copied-database.ts';
 import { keptObjects } from './kept-bytes.ts';
@@ -36,7 +36,7 @@ export async function checkInstallation(
     try {
       checked.objects += 1;
       checked.bytes += object.size;
-      if (withBytes && sha256 !== null && (await digest(object.all())) !== sha256)
+      if (withBytes && sha256 !== null && (await sha256Of(object.all())) !== sha256)
         checked.problems.push(`The bytes of ${what} are not what was recorded (${store}/${key}).`);
     } finally {
       await object.close();
@@ -68,10 +68,4 @@ async function checkAudit(db: Kysely<Database>, checked: Checked): Promise<void>
     }
     if (rows.length < PAGE) return;
   }
-}
-
-async function digest(body: AsyncIterable<Buffer>): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const piece of body) hash.update(piece);
-  return hash.digest('hex');
 }

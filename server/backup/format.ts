@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
+import { sha256Of } from '../digest.ts';
 
 /** Raised when an older Reprise could no longer restore what is written. */
 export const FORMAT = 1;
@@ -63,10 +63,8 @@ export async function* readSums(
 }
 
 /** sha256 (lower-case hex) of a file. */
-export async function digestOf(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const piece of createReadStream(file, { highWaterMark: 256 * 1024 })) hash.update(piece);
-  return hash.digest('hex');
+export function digestOf(file: string): Promise<string> {
+  return sha256Of(createReadStream(file, { highWaterMark: 256 * 1024 }));
 }
 
 /** Only these are ever written below a data directory, whatever a list of files says. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import type { Database, LogTable } from '../db/schema.ts';
 import { countNewlines, type IndexRecord, SEGMENT } from './line-index.ts';
@@ -130,12 +129,6 @@ export class LogRows implements LogContent {
       at = (news.at(-1)?.offset ?? this.size) + 1;
       if (page.length < ROWS) return;
     }
-  }
-
-  async sha256(): Promise<string> {
-    const hash = createHash('sha256');
-    for await (const piece of this.bytes()) hash.update(piece);
-    return hash.digest('hex');
   }
 }
 

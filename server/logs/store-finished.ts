@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Database } from '../db/schema.ts';
+import { sha256Of } from '../digest.ts';
 import type { ObjectStore } from '../storage/objects.ts';
 import { LogRows, RowsGone } from './log-rows.ts';
 import { indexBytes, keysOfLog } from './stored-log.ts';
@@ -71,7 +72,7 @@ export async function storeLog(
   const keys = keysOfLog(attempt);
   let sha256: string;
   try {
-    sha256 = await rows.sha256();
+    sha256 = await sha256Of(rows.bytes());
     await objects.put(keys.log, rows.bytes());
     await objects.put(keys.index, indexBytes(rows.index()));
   } catch (error) {

@@ -1,13 +1,17 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Database } from '../db/schema.ts';
+import { isGroupFull, readyHeads } from './heads.ts';
 
 /**
  * The sets of labels, as they are kept with runners, of those who could take a job that is ready. The cost follows the
- * numbers of runners and of different sets that jobs ask for, not the number of jobs.
+ * numbers of runners and of different labels and groups that jobs ask for, not the number of jobs.
  */
 export async function claimableKinds(db: Kysely<Database>): Promise<string[]> {
-  const asked = await readyLabels(db);
-  if (asked.length === 0) return [];
+  const heads = (await readyHeads(db)).filter((head) => !isGroupFull(head));
+  if (heads.length === 0) return [];
+  const asked = [...new Set(heads.map(({ runs_on }) => runs_on))].map((labels): string[] =>
+    JSON.parse(labels),
+  );
   const runners = await db
     .selectFrom('runners')
     .select('labels')
@@ -20,17 +24,4 @@ export async function claimableKinds(db: Kysely<Database>): Promise<string[]> {
       const has = new Set<string>(JSON.parse(kind));
       return asked.some((labels) => labels.every((label) => has.has(label)));
     });
-}
-
-/** From one set of labels to the next in the index of ready jobs. */
-async function readyLabels(db: Kysely<Database>): Promise<string[][]> {
-  const { rows } = await sql<{ runs_on: string }>`
-    with recursive kinds (runs_on) as (
-      select min(runs_on) from jobs where ready = 1
-      union all
-      select (select min(jobs.runs_on) from jobs where ready = 1 and jobs.runs_on > kinds.runs_on)
-      from kinds where kinds.runs_on is not null
-    )
-    select runs_on from kinds where runs_on is not null`.execute(db);
-  return rows.map(({ runs_on }) => JSON.parse(runs_on));
 }

@@ -2,7 +2,7 @@ import { iso } from '../api.ts';
 import type { Project } from '../db/schema.ts';
 import type { Services } from '../services.ts';
 import { chooseBuilds, type Judged, without } from './choose.ts';
-import { measureEnded } from './measure.ts';
+import { measureSoon } from './measure.ts';
 import type { RetentionPreview, RetentionRules } from './retention.api.ts';
 
 /** Builds judged at once, and altogether. */
@@ -16,7 +16,7 @@ export async function previewRetention(
   project: Pick<Project, 'id'>,
   rules: RetentionRules,
 ): Promise<RetentionPreview> {
-  while ((await measureEnded(db)) > 0);
+  await measureSoon(db);
   let held = await reader
     .selectFrom('projects')
     .select(['held_builds', 'held_bytes'])

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { Build, Database } from '../db/schema.ts';
+import type { Build, Database, PromotionState } from '../db/schema.ts';
 
 /** What is looked at of a build to say whether it may go. */
 export type HeldBuild = Pick<
@@ -33,18 +33,20 @@ export async function whyTheyStay(
   for (const { build_id, environment, live_on, state } of await promotionsOf(db, ids)) {
     const before = stay.get(build_id) ?? '';
     if (live_on !== null) stay.set(build_id, `It is live in ${environment}.`);
-    else if (!before.startsWith('It is live'))
-      stay.set(
-        build_id,
-        state === 'waiting' || state === 'approved'
-          ? `Its promotion to ${environment} is under way.`
-          : `It was promoted to ${environment}, which may go back to it.`,
-      );
+    else if (!before.startsWith('It is live')) stay.set(build_id, PROMOTED[state](environment));
   }
   for (const { id, pinned_at, pinned_by, pinned_reason } of builds)
     if (pinned_at !== null) stay.set(id, `${pinned_by} pinned it: ${pinned_reason}`);
   return stay;
 }
+
+const PROMOTED: Record<PromotionState, (environment: string) => string> = {
+  waiting: (environment) => `Its promotion to ${environment} is under way.`,
+  approved: (environment) => `Its promotion to ${environment} is under way.`,
+  done: (environment) => `It was promoted to ${environment}, which may go back to it.`,
+  rejected: (environment) => `It was to go to ${environment}: what was decided of it is kept with it.`,
+  void: (environment) => `It was to go to ${environment}: what was decided of it is kept with it.`,
+};
 
 /** Each of them looks for a newer one in the index of passed builds, so that it costs the same however many there are. */
 function latestPassed(db: Kysely<Database>, ids: readonly string[]) {

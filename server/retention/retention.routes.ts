@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Route, route } from '../http/route.ts';
 import { projectNamed } from '../projects/project.store.ts';
 import type { Services } from '../services.ts';
-import { measureEnded } from './measure.ts';
+import { measureSoon } from './measure.ts';
 import { previewRetention } from './preview.ts';
 import { removeBytes } from './removals.ts';
 import {
@@ -37,7 +37,7 @@ export function retentionRoutes(services: Services): Route[] {
       params,
       answer: retentionSchema,
       async handle({ params: { project } }) {
-        while ((await measureEnded(db)) > 0);
+        await measureSoon(db);
         const held = await projectNamed(reader, project);
         return {
           rules: rulesOf(held, config),
@@ -68,7 +68,7 @@ export function retentionRoutes(services: Services): Route[] {
       params,
       answer: retentionRunSchema,
       async handle({ params: { project }, caller }) {
-        while ((await measureEnded(db)) > 0);
+        await measureSoon(db);
         const done = await retention.remove(await projectNamed(db, project), caller);
         await removeBytes(services);
         return done;

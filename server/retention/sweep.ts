@@ -1,5 +1,4 @@
-import type { Actor } from '../auth/caller.ts';
-import { REPRISE } from '../auth/caller.ts';
+import { type Actor, REPRISE } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { Rounds } from '../rounds.ts';
 import type { Services } from '../services.ts';
