@@ -24,6 +24,7 @@ const PIPELINE = {
     databases: ['postgres://db1.internal/shop'],
     links: { runbook: 'https://wiki.example/shop' },
   },
+  on: { push: {}, pull_request: {}, schedule: [{ cron: '0 3 * * 1-5', timezone: 'Europe/Berlin' }] },
   jobs: {
     lint: { steps: [{ run: 'seq 1 40' }] },
     package: { needs: ['lint'], steps: STEPS, artifact: { name: 'shop', paths: ['dist'] } },
@@ -61,6 +62,10 @@ export async function startLivedIn(): Promise<LivedIn> {
     later: { needs: ['test'], steps: [{ run: 'true' }] },
   });
   await rig.logHas('shop', running, 'test', 'nobody waits');
+  await rig.api('PUT', `/api/projects/shop/builds/${passed}/pin`, { reason: 'Audited' });
+  await rig.api('PATCH', '/api/projects/shop', {
+    retention: { days: 90, builds: 500, bytes: null, records: 'stay' },
+  });
   const { cookie } = await signIn(rig.address, { login: 'ada', role: 'admin' });
   await signIn(rig.address, { login: 'bob', projects: { shop: 'developer' } });
   const [name = '', value = ''] = cookie.split('=');
