@@ -7,11 +7,16 @@ import { HashLine } from './password.ts';
 import { sessionRoutes } from './session.routes.ts';
 import type { Accounts } from './sign-in.ts';
 import { tokenRoutes } from './token.routes.ts';
+import { Tries } from './tries.ts';
 import { userRoutes } from './user.routes.ts';
 
 /** Everything about who people are: sessions, users, members of projects, API tokens. */
 export function accountRoutes(services: Services): Route[] {
-  const accounts: Accounts = { services, line: new HashLine(), limits: new SignInLimits() };
+  const accounts: Accounts = {
+    services,
+    line: new HashLine(),
+    limits: new SignInLimits(new Tries(services)),
+  };
   return [
     ...sessionRoutes(accounts),
     ...githubRoutes(accounts),

@@ -1,7 +1,5 @@
-import { ipKeyGenerator, MemoryStore } from 'express-rate-limit';
-import { Refusal } from '../http/refusal.ts';
-
-const WINDOW_MS = 15 * 60_000;
+import { ipKeyGenerator } from 'express-rate-limit';
+import type { Limit, Tries } from './tries.ts';
 
 /** Failed tries within the window, after which the next is refused. */
 const MOST = {
@@ -24,70 +22,40 @@ export interface Trying {
   isKnownPlace(): Promise<boolean>;
 }
 
-/** Counts failed sign-ins. Kept in memory: a restart forgives, and nothing grows beyond what two windows bring. */
+/** Limits failed sign-ins, over all servers together. Refuses 429 whoever has no try left. */
 export class SignInLimits {
-  readonly #pairs = newStore();
-  readonly #addresses = newStore();
-  readonly #accounts = newStore();
+  readonly #tries: Tries;
 
-  /** Refuses 429 whoever has no try left. */
-  async assertOpen(who: Trying): Promise<void> {
-    const { pair, address } = keysOf(who);
-    await refuseAt(this.#pairs, pair, MOST.pair);
-    await refuseAt(this.#addresses, address, MOST.address);
-    const account = await this.#accounts.get(who.account);
-    if ((account?.totalHits ?? 0) >= MOST.account && !(await who.isKnownPlace())) throw tooMany(account);
+  constructor(tries: Tries) {
+    this.#tries = tries;
   }
 
-  /** Takes a try before it is known how it goes, so that tries made at once are counted too; refused like `assertOpen`. */
+  async assertOpen(who: Trying): Promise<void> {
+    await this.#tries.assertOpen(Object.values(limitsOf(who)));
+  }
+
+  /** Takes a try before it is known how it goes. */
   async take(who: Trying): Promise<void> {
-    const { pair, address } = keysOf(who);
-    const [ofPair, ofAddress, ofAccount] = await Promise.all([
-      this.#pairs.increment(pair),
-      this.#addresses.increment(address),
-      this.#accounts.increment(who.account),
-    ]);
-    if (ofPair.totalHits > MOST.pair) throw tooMany(ofPair);
-    if (ofAddress.totalHits > MOST.address) throw tooMany(ofAddress);
-    if (ofAccount.totalHits > MOST.account && !(await who.isKnownPlace())) throw tooMany(ofAccount);
+    await this.#tries.take(Object.values(limitsOf(who)));
   }
 
   /** Gives the try back that went well, and with it those that this person mistyped here. */
   async succeeded(who: Trying): Promise<void> {
-    const { pair, address } = keysOf(who);
-    await Promise.all([
-      this.#pairs.resetKey(pair),
-      this.#addresses.decrement(address),
-      this.#accounts.decrement(who.account),
-    ]);
+    const { pair, address, account } = limitsOf(who);
+    await this.#tries.giveBack({ one: [address, account], all: [pair] });
   }
 }
 
-function newStore(): MemoryStore {
-  const store = new MemoryStore();
-  store.init({ windowMs: WINDOW_MS } as Parameters<MemoryStore['init']>[0]);
-  return store;
+/** What counts as one address: an IPv6 customer holds a whole network, /56. */
+export function networkOf(address: string): string {
+  return ipKeyGenerator(address);
 }
 
-/** An IPv6 customer holds a whole network: /56 counts as one address. */
-function keysOf({ account, address }: Trying): { pair: string; address: string } {
-  const network = ipKeyGenerator(address);
-  return { pair: JSON.stringify([account, network]), address: network };
-}
-
-async function refuseAt(store: MemoryStore, key: string, most: number): Promise<void> {
-  const held = await store.get(key);
-  if ((held?.totalHits ?? 0) >= most) throw tooMany(held);
-}
-
-function tooMany(held: Awaited<ReturnType<MemoryStore['get']>>): Refusal {
-  const waitMs = (held?.resetTime?.getTime() ?? Date.now() + WINDOW_MS) - Date.now();
-  const retryAfter = Math.max(1, Math.ceil(waitMs / 1000));
-  const minutes = Math.ceil(retryAfter / 60);
-  return new Refusal(
-    429,
-    'rate-limited',
-    `Too many failed tries. Wait ${minutes === 1 ? 'a minute' : `${minutes} minutes`} and try again.`,
-    { retryAfter },
-  );
+function limitsOf({ account, address, isKnownPlace }: Trying) {
+  const network = networkOf(address);
+  return {
+    pair: { of: ['pair', account, network], most: MOST.pair },
+    address: { of: ['address', network], most: MOST.address },
+    account: { of: ['account', account], most: MOST.account, exempt: isKnownPlace },
+  } satisfies Record<string, Limit>;
 }

@@ -9,6 +9,7 @@ import { scheduling } from './migrations/0006-scheduling.ts';
 import { runningLogs } from './migrations/0007-running-logs.ts';
 import { retention } from './migrations/0008-retention.ts';
 import { severalServers } from './migrations/0009-several-servers.ts';
+import { tries } from './migrations/0011-tries.ts';
 import type { Database } from './schema.ts';
 
 /** One number, one change; a released migration is never edited. */
@@ -22,6 +23,7 @@ const MIGRATIONS = {
   '0007-running-logs': runningLogs,
   '0008-retention': retention,
   '0009-several-servers': severalServers,
+  '0011-tries': tries,
 };
 
 /** Those names of migrations that this program does not know: a newer one has worked on that database. */

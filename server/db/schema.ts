@@ -38,6 +38,7 @@ export interface Database {
   lookouts: LookoutTable;
   schedules: ScheduleTable;
   schedule_heads: ScheduleHeadTable;
+  tries: TryTable;
 }
 
 export interface ProjectTable {
@@ -587,4 +588,12 @@ export interface ScheduleTable {
 export interface ScheduleHeadTable {
   project_id: string;
   commit_sha: string;
+}
+
+/** Failed tries, counted by what `server/auth/tries.ts` makes of who tried. */
+export interface TryTable {
+  key: string;
+  count: number;
+  /** When they are forgotten. */
+  ends_at: number;
 }

@@ -78,6 +78,18 @@ test('a token that is revoked at one server ends its sockets at another within a
   expect(performance.now() - before).toBeLessThan(1000);
 });
 
+test('failed sign-ins are counted by all servers together', async () => {
+  const wrong = { login: 'nobody-here', password: 'this is not the password' };
+  const signIn = (at: number) =>
+    fetch(`${cluster.servers[at % 3]?.address}/api/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(wrong),
+    });
+  for (let at = 0; at < 10; at++) expect((await signIn(at)).status).toBe(401);
+  for (const at of [0, 1, 2]) expect((await signIn(at)).status).toBe(429);
+});
+
 test('a server that is told to end drains: no request fails, no build is lost, and it is gone within 30 s', async () => {
   const number = await cluster.build('shop');
   await running('shop', number);
