@@ -38,22 +38,26 @@ export class Lease {
     const backoff = this.#o.link.backoff();
     this.#holdFrom(performance.now());
     let immediate = true;
-    while (!signal.aborted) {
-      const sentAt = performance.now();
-      try {
-        const answer = await this.#renew(immediate, signal);
-        this.#holdFrom(sentAt);
-        this.#o.link.heard();
-        immediate = false;
-        // A server that repeats what is already being done would otherwise be asked in a tight circle.
-        if (this.#obey(answer)) backoff.reset();
-        else await backoff.wait(signal);
-      } catch (error) {
-        await this.#o.link.recover(error, backoff, signal);
-        immediate = true;
+    try {
+      while (!signal.aborted) {
+        const sentAt = performance.now();
+        try {
+          const answer = await this.#renew(immediate, signal);
+          this.#holdFrom(sentAt);
+          this.#o.link.heard();
+          immediate = false;
+          // A server that repeats what is already being done would otherwise be asked in a tight circle.
+          if (this.#obey(answer)) backoff.reset();
+          else await backoff.wait(signal);
+        } catch (error) {
+          await this.#o.link.recover(error, backoff, signal);
+          immediate = true;
+        }
       }
+    } finally {
+      // Also where the server wants it no more: a process that nobody wants must not stay for this.
+      clearTimeout(this.#fence);
     }
-    clearTimeout(this.#fence);
   }
 
   /** One last renewal, at once: what is held no more goes to another runner without a wait. Failing does not matter. */
