@@ -25,6 +25,8 @@ export interface Ask {
   path: string;
   /** The attempt's fencing token. */
   fence?: string;
+  /** Sent without saying who asks. */
+  anonymous?: boolean;
   /** Sent as JSON. */
   json?: unknown;
   /** Sent as bytes: what is in memory, or a whole file of that size. */
@@ -125,9 +127,9 @@ export class Client {
   #open(ask: Ask, body: Ask['body']): ClientRequest {
     const size = Buffer.isBuffer(body) ? body.length : (body?.size ?? 0);
     const headers: Record<string, string | number> = {
-      authorization: `Bearer ${this.#token()}`,
       accept: 'application/json',
     };
+    if (!ask.anonymous) headers['authorization'] = `Bearer ${this.#token()}`;
     if (ask.fence) headers[FENCE_HEADER] = ask.fence;
     if (body) {
       headers['content-type'] = ask.json === undefined ? 'application/octet-stream' : 'application/json';

@@ -1,5 +1,5 @@
-import { statSync } from 'node:fs';
-import { isAbsolute, normalize, relative, resolve } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { isAbsolute, join, normalize, relative, resolve } from 'node:path';
 import { nearest } from '@reprise/pipelines/nearest.ts';
 import { levels } from 'pino';
 import { DEFAULT_STEP_ENV, passThrough } from './pass-through.ts';
@@ -10,8 +10,12 @@ export type SandboxKind = 'auto' | 'bubblewrap' | 'container' | 'host';
 export interface RunnerConfig {
   /** The server's address without a trailing slash. */
   readonly server: string;
-  /** Reveals the runner's token; a function, so that printing the settings never does. */
-  readonly token: () => string;
+  /** Reveals the token that it was given; a function, so that printing the settings never does. null: it has one of its own. */
+  readonly token: () => string | null;
+  /** Reveals what it registers itself with; null: it was registered before. */
+  readonly registration: () => string | null;
+  /** As what it registers itself; null: as its host is called. */
+  readonly name: string | null;
   readonly dataDir: string;
   /** `null`: those given when the runner was added. */
   readonly labels: readonly string[] | null;
@@ -44,6 +48,8 @@ const GIT_ENV = ['PATH', 'GIT_SSL_CAINFO', 'GIT_SSL_CAPATH', 'SSL_CERT_FILE', 'S
 const KNOWN = [
   'REPRISE_SERVER',
   'REPRISE_RUNNER_TOKEN',
+  'REPRISE_RUNNER_REGISTRATION',
+  'REPRISE_RUNNER_NAME',
   'REPRISE_DATA_DIR',
   'REPRISE_LABELS',
   'REPRISE_CAPACITY',
@@ -57,7 +63,7 @@ const KNOWN = [
 
 /** Read by the server and the command; known, so that one environment may serve both. */
 const OTHERS =
-  /^REPRISE_(HOST|PORT|URL|ADMIN_TOKEN|SECRET_KEY|GITHUB_\w+|GIT_PROTOCOLS|LOCAL_DEPLOY_ROOT|EMBEDDED_RUNNERS|TRUST_PROXY|LOG_LIMIT|RUNNER_REGISTRATION|TOKEN|TEST_TIME_SCALE)$/;
+  /^REPRISE_(HOST|PORT|URL|ADMIN_TOKEN|SECRET_KEY|GITHUB_\w+|GIT_PROTOCOLS|LOCAL_DEPLOY_ROOT|EMBEDDED_RUNNERS|TRUST_PROXY|LOG_LIMIT|PROBE_MINUTES|LOOK_MINUTES|QUEUE_TIMEOUT|DRAIN_SECONDS|DISK_LOW|RETENTION_\w+|TOKEN|TEST_\w+)$/;
 
 /** Reads every setting and reports all problems together. An unknown `REPRISE_…` name is a warning with the nearest one. */
 export function parseRunnerConfig(env: NodeJS.ProcessEnv): ParsedConfig {
@@ -70,8 +76,18 @@ export function parseRunnerConfig(env: NodeJS.ProcessEnv): ParsedConfig {
   };
 
   const server = address(needed('REPRISE_SERVER', "the server's address"), problems);
-  const token = needed('REPRISE_RUNNER_TOKEN', 'the token shown when the runner was added');
   const dataDir = resolve(text('REPRISE_DATA_DIR') ?? './data');
+  const token = text('REPRISE_RUNNER_TOKEN');
+  const registration = text('REPRISE_RUNNER_REGISTRATION');
+  if (token === null && registration === null && !existsSync(join(dataDir, 'token')))
+    problems.push(
+      'REPRISE_RUNNER_TOKEN is missing: set it to the token shown when the runner was added, or REPRISE_RUNNER_REGISTRATION as the server has it.',
+    );
+  const name = text('REPRISE_RUNNER_NAME');
+  if (name !== null && !LABEL.test(name))
+    problems.push(
+      `REPRISE_RUNNER_NAME: "${name}" is not a name; use lower-case letters, digits, ".", "_", "-".`,
+    );
   const sandbox = text('REPRISE_SANDBOX') ?? 'auto';
   if (!KINDS.includes(sandbox))
     problems.push(`REPRISE_SANDBOX must be one of ${KINDS.join(', ')}, not "${sandbox}".`);
@@ -81,6 +97,8 @@ export function parseRunnerConfig(env: NodeJS.ProcessEnv): ParsedConfig {
   const config: RunnerConfig = {
     server,
     token: () => token,
+    registration: () => registration,
+    name,
     dataDir,
     labels: labels(text('REPRISE_LABELS'), problems),
     capacity: capacity(text('REPRISE_CAPACITY'), problems),

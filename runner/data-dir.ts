@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { kept } from './kept.ts';
 import { removeTree } from './remove-tree.ts';
 
 /** The runner's data directory, held by this process alone. */
@@ -9,6 +10,8 @@ export interface DataDir {
   path: string;
   /** Random, the same after every restart: by it the server knows the runner that comes back. */
   instance: string;
+  /** Where a runner that nobody added keeps the token it made for itself. */
+  token: string;
   mirrors: string;
   /** One directory per attempt; all of them are leftovers when a runner starts. */
   attempts: string;
@@ -38,7 +41,8 @@ export async function openDataDir(path: string): Promise<DataDir> {
   return {
     path,
     ...paths,
-    instance: readInstance(join(path, 'instance')),
+    token: join(path, 'token'),
+    instance: kept(join(path, 'instance'), /^[0-9a-z]{8,40}$/, randomId),
     release: () => new Promise((resolve) => lock.close(() => resolve())),
   };
 }
@@ -62,19 +66,6 @@ async function takeLock(path: string): Promise<Server> {
     server.listen(`\0reprise-runner-${dev}-${ino}`, resolve);
   });
   return server.unref();
-}
-
-function readInstance(file: string): string {
-  try {
-    const instance = readFileSync(file, 'utf8').trim();
-    if (/^[0-9a-z]{8,40}$/.test(instance)) return instance;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-  const instance = randomId();
-  writeFileSync(`${file}.new`, `${instance}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
-  return instance;
 }
 
 /** 26 characters of `[0-9a-f]`: an id that nobody else makes. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { Backoff } from './backoff.ts';
 import { type Client, Refused, Unanswered } from './client.ts';
-import type { Hello, HelloAnswer } from './protocol.ts';
+import type { Hello, HelloAnswer, Register, RegisterAnswer } from './protocol.ts';
 import { PROTOCOL_TIMES, paths } from './wire.ts';
 
 /** How long a server may take to answer what it can answer at once. */
@@ -53,6 +53,17 @@ export class Link {
     }
   }
 
+  /** Registers, until that is answered: the runner's name. Throws `Refused`. */
+  async register(json: Register, signal: AbortSignal): Promise<string> {
+    return this.#insist(signal, async (idleMs) => {
+      const ask = { method: 'POST', path: paths.register, anonymous: true, json, idleMs, signal } as const;
+      const answer = (await this.#client.ask(ask)).json as Partial<RegisterAnswer> | undefined;
+      if (typeof answer?.runner !== 'string')
+        throw new Unanswered('registering was answered with something else');
+      return answer.runner;
+    });
+  }
+
   /** Nothing is said any more. */
   close(): void {
     this.#closing.abort(new Error('the runner has ended'));
@@ -81,17 +92,25 @@ export class Link {
     }
   }
 
-  async #greet(signal: AbortSignal): Promise<HelloAnswer> {
+  #greet(signal: AbortSignal): Promise<HelloAnswer> {
+    return this.#insist(signal, async (idleMs) => {
+      const json = this.#hello;
+      const answer = await this.#client.ask({ method: 'POST', path: paths.hello, json, idleMs, signal });
+      if (!isHelloAnswer(answer.json)) throw new Unanswered('hello was answered with something else');
+      this.#timeScale = PROTOCOL_TIMES.renewMs / answer.json.times.renewMs;
+      return answer.json;
+    });
+  }
+
+  /** Asks until there is an answer. */
+  async #insist<Answer>(signal: AbortSignal, ask: (idleMs: number) => Promise<Answer>): Promise<Answer> {
     const backoff = this.backoff();
     const idleMs = Math.max(2000, ANSWER_MS / this.#timeScale);
     for (;;) {
       try {
-        const json = this.#hello;
-        const answer = await this.#client.ask({ method: 'POST', path: paths.hello, json, idleMs, signal });
-        if (!isHelloAnswer(answer.json)) throw new Unanswered('hello was answered with something else');
+        const answer = await ask(idleMs);
         this.heard();
-        this.#timeScale = PROTOCOL_TIMES.renewMs / answer.json.times.renewMs;
-        return answer.json;
+        return answer;
       } catch (error) {
         if (!(error instanceof Unanswered)) throw error;
         this.#unanswered(error);

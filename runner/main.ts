@@ -7,8 +7,9 @@ import { Disk } from './disk.ts';
 import type { JobTools } from './job.ts';
 import { Link } from './link.ts';
 import { CannotRun, type Machine, openMachine } from './machine.ts';
+import { introduce, ownToken } from './register.ts';
 import { Runner } from './runner.ts';
-import { PROTOCOL_VERSION, type ProtocolTimes } from './wire.ts';
+import { PROTOCOL_VERSION } from './wire.ts';
 
 export interface RunningRunner {
   /** Its name at the server. */
@@ -22,7 +23,7 @@ export interface RunningRunner {
 }
 
 /**
- * Starts a runner: opens its data directory, proves its sandbox, says hello. A runner whose sandbox does not pass its own
+ * Starts a runner: opens its data directory, proves its sandbox, says hello, having registered where nobody added it. A runner whose sandbox does not pass its own
  * probe never registers. Throws `CannotRun` with what to do; while the server does not answer, it waits for it.
  */
 export async function startRunner(
@@ -31,7 +32,8 @@ export async function startRunner(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<RunningRunner> {
   const machine = await openMachine(config);
-  const client = new Client(config.server, config.token);
+  const token = config.token() ?? ownToken(machine.dataDir.token);
+  const client = new Client(config.server, () => token);
   const link = new Link(client, greeting(config, machine), log);
   const close = async () => {
     link.close();
@@ -39,8 +41,14 @@ export async function startRunner(
     await machine.close();
   };
   try {
-    const { runner: name, times } = await link.hello(signal);
-    const tools = toolsOf(config, { machine, client, times, timeScale: link.timeScale, log });
+    const { runner: name, times, labels } = await introduce(link, { config, token, log, signal });
+    if (config.labels?.some((label) => !labels.includes(label)))
+      log.warn(
+        { labels },
+        'the server gives this runner fewer labels than REPRISE_LABELS: see its runners page',
+      );
+    const secrets = [token, config.registration()].filter((secret) => secret !== null);
+    const tools = toolsOf(config, { machine, client, times, timeScale: link.timeScale, secrets, log });
     const disk = new Disk(config.dataDir, config.minFreeDisk, { mirrors: tools.mirrors, log });
     const { slots, dataDir, sandbox } = machine;
     const room = (until: AbortSignal) => disk.room(until);
@@ -122,7 +130,7 @@ function greeting(config: RunnerConfig, { dataDir, sandbox, toolchain }: Machine
 
 function toolsOf(
   config: RunnerConfig,
-  o: { machine: Machine; client: Client; times: ProtocolTimes; timeScale: number; log: Logger },
+  o: Pick<JobTools, 'client' | 'times' | 'timeScale' | 'secrets' | 'log'> & { machine: Machine },
 ): JobTools {
   const { dataDir, sandbox, toolchain } = o.machine;
   const mirrors = new Mirrors({
@@ -143,7 +151,7 @@ function toolsOf(
     mounts: config.stepMounts,
     passThrough: config.stepEnv,
     path: config.stepPath,
-    secrets: [config.token()],
+    secrets: o.secrets,
     log: o.log,
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Everything that crosses the wire between a runner and the server: paths, shapes, and the rules both sides keep.
  *
- * A runner's life: `hello` once per process; then, side by side, one `claim` per free slot and one standing `renew`.
+ * A runner's life: `register` where nobody added it; `hello` once per process; then, side by side, one `claim` per free slot and one standing `renew`.
  * Each claimed attempt: fetch the mirror with `gitToken`, append to the log, put `progress`, put blobs, `finish`.
  *
  * Every request carries `Authorization: Bearer <runner token>`. Every request about an attempt also carries its fencing
@@ -58,6 +58,25 @@ export const hello = z.object({
   toolchain,
 });
 export type Hello = z.infer<typeof hello>;
+
+/**
+ * POST register → 200 `RegisterAnswer`, also for every repeat · 401 another secret · 403 not here, or removed · 409 `name-taken` · 426
+ * protocol · 429. Without `Authorization`: what it shows is the registration secret, and the digest of a token it made and kept before.
+ */
+export const register = z.object({
+  protocol: z.number().int(),
+  secret: z.string().max(1024),
+  name: label,
+  /** `null`: `linux`. */
+  labels: z.array(label).max(32).nullable(),
+  tokenSha256: sha256,
+});
+export type Register = z.infer<typeof register>;
+
+export interface RegisterAnswer {
+  /** Its name: of the first registration with this digest. */
+  runner: string;
+}
 
 export interface HelloAnswer {
   runner: string;

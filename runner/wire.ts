@@ -39,6 +39,7 @@ export function scaleTimes(factor: number): ProtocolTimes {
 
 /** Where each request goes, below the server's address. */
 export const paths = {
+  register: '/api/runner/register',
   hello: '/api/runner/hello',
   renew: '/api/runner/renew',
   claim: '/api/runner/claim',

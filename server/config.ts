@@ -44,6 +44,8 @@ export interface ServerConfig {
   embeddedRunners: number;
   /** Addresses of proxies whose `X-Forwarded-…` are believed, as express takes them; null: none. */
   trustProxy: string | null;
+  /** With which runners register themselves; null: they do not. */
+  runnerRegistration: Secret | null;
   logLimit: number;
   /** Each project's upstream is asked this often for pushes that no webhook announced; 0: never. */
   lookEveryMs: number;
@@ -79,9 +81,6 @@ export type Parsed<Config> =
 const GIT_PROTOCOLS = ['https', 'http', 'ssh', 'file'];
 const GIB = 1024 ** 3;
 
-/** Settings of capabilities that this version does not have yet: said so at start-up, and not read. */
-const RESERVED = ['REPRISE_RUNNER_REGISTRATION'];
-
 const KNOWN = [
   'REPRISE_HOST',
   'REPRISE_PORT',
@@ -101,6 +100,7 @@ const KNOWN = [
   'REPRISE_QUEUE_TIMEOUT',
   'REPRISE_EMBEDDED_RUNNERS',
   'REPRISE_TRUST_PROXY',
+  'REPRISE_RUNNER_REGISTRATION',
   'REPRISE_DRAIN_SECONDS',
   'REPRISE_LOG_LIMIT',
   'REPRISE_DISK_LOW',
@@ -122,7 +122,7 @@ const KNOWN = [
   'REPRISE_STEP_MOUNTS',
   'REPRISE_STEP_PATH',
   'REPRISE_MIN_FREE_DISK',
-  ...RESERVED,
+  'REPRISE_RUNNER_NAME',
 ];
 
 /** Reads every setting and reports all problems together. An unknown `REPRISE_…` name is a warning with the nearest one. */
@@ -172,6 +172,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     probeEveryMs: whole('REPRISE_PROBE_MINUTES', 15, 0, 10_080) * 60_000,
     embeddedRunners: whole('REPRISE_EMBEDDED_RUNNERS', 2, 0, 64),
     trustProxy: text('REPRISE_TRUST_PROXY'),
+    runnerRegistration: secret('REPRISE_RUNNER_REGISTRATION', 32),
     logLimit: whole('REPRISE_LOG_LIMIT', GIB, 64 * 1024, 1024 * GIB),
     lookEveryMs: whole('REPRISE_LOOK_MINUTES', 5, 0, 10_080) * 60_000,
     diskLow: parseLowMark(text('REPRISE_DISK_LOW'), problems),
@@ -194,12 +195,7 @@ export function parseServerConfig(env: NodeJS.ProcessEnv): Parsed<ServerConfig> 
     problems.push('REPRISE_TEST_TIME_SCALE must be a number from 1 to 1000.');
   else config.times = scaleTimes(scale);
 
-  const warnings = [
-    ...RESERVED.filter((name) => text(name) !== null).map(
-      (name) => `${name} is not supported by this version of Reprise and has no effect.`,
-    ),
-    ...unknownNames(env),
-  ];
+  const warnings = unknownNames(env);
   if (problems.length > 0) return { config: null, problems, warnings };
   return { config: Object.freeze(config), problems: [], warnings };
 }

@@ -10,7 +10,7 @@ export type AuditAction =
   | 'retention.remove'
   | 'job.retry'
   | 'delivery.redeliver'
-  | `runner.${'add' | 'change' | 'remove'}`
+  | `runner.${'add' | 'register' | 'refused' | 'change' | 'remove'}`
   | `user.${'create' | 'change' | 'remove' | 'link'}`
   | `member.${'set' | 'remove'}`
   | `token.${'create' | 'revoke'}`

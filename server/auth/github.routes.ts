@@ -90,7 +90,12 @@ async function comeBack(accounts: Accounts, settings: GithubSignIn, o: Returning
     await limits.take(who);
     if (error instanceof Unwelcome) {
       if (error.login)
-        await recordRefused(services, { subject: `GitHub: ${error.login}`, place, why: error.message });
+        await recordRefused(services, {
+          action: 'session.refused',
+          subject: `GitHub: ${error.login}`,
+          place,
+          why: error.message,
+        });
       return askAgain(error.message);
     }
     services.log.warn({ reason: reasonOf(error) }, 'signing in with GitHub failed');

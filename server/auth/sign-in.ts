@@ -48,6 +48,7 @@ export async function signInByPassword(
   const isRight = await tryPassword(accounts, { login, stored, password, place: arriving.place });
   if (!isRight || !user) {
     await recordRefused(services, {
+      action: 'session.refused',
       subject: nameOf(login),
       place: arriving.place,
       why: 'wrong login or password',
@@ -169,19 +170,19 @@ export async function openSession(
   return { ...session, userId: user.id, ended };
 }
 
-/** Records a sign-in that was refused. How often this can happen is bounded by the limits of tries. */
+/** Records somebody or something that was not let in. How often this can happen is bounded by the limits of tries. */
 export async function recordRefused(
   services: Services,
-  { subject, place, why }: { subject: string; place: Place; why: string },
+  o: { action: 'session.refused' | 'runner.refused'; subject: string; place: Place; why: string },
 ): Promise<void> {
   await services.db.transaction().execute((trx) =>
     recordAudit(trx, {
       at: services.now(),
       by: ANONYMOUS,
-      action: 'session.refused',
-      subject,
-      reason: why,
-      detail: { address: place.address },
+      action: o.action,
+      subject: o.subject,
+      reason: o.why,
+      detail: { address: o.place.address },
     }),
   );
   services.live.changed('audit');

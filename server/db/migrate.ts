@@ -10,6 +10,7 @@ import { runningLogs } from './migrations/0007-running-logs.ts';
 import { retention } from './migrations/0008-retention.ts';
 import { severalServers } from './migrations/0009-several-servers.ts';
 import { tries } from './migrations/0011-tries.ts';
+import { registration } from './migrations/0012-registration.ts';
 import type { Database } from './schema.ts';
 
 /** One number, one change; a released migration is never edited. */
@@ -24,6 +25,7 @@ const MIGRATIONS = {
   '0008-retention': retention,
   '0009-several-servers': severalServers,
   '0011-tries': tries,
+  '0012-registration': registration,
 };
 
 /** Those names of migrations that this program does not know: a newer one has worked on that database. */

@@ -39,6 +39,7 @@ export interface Database {
   schedules: ScheduleTable;
   schedule_heads: ScheduleHeadTable;
   tries: TryTable;
+  retired_tokens: RetiredTokenTable;
 }
 
 export interface ProjectTable {
@@ -253,6 +254,10 @@ export interface RunnerTable {
   token_hash: string;
   /** 1: started by the server itself. */
   embedded: number;
+  /** 1: it came by itself, with the registration secret (`server/runners/register.ts`). */
+  registered: Generated<number>;
+  /** The name of who added it; empty: it came by itself, is the server's own, or nobody remembers. */
+  added_by: Generated<string>;
   draining: number;
   instance: string | null;
   version: string | null;
@@ -596,4 +601,11 @@ export interface TryTable {
   count: number;
   /** When they are forgotten. */
   ends_at: number;
+}
+
+/** Tokens that runners registered with and that were removed: none of them registers again. */
+export interface RetiredTokenTable {
+  token_hash: string;
+  runner_name: string;
+  retired_at: number;
 }

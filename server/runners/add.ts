@@ -16,27 +16,38 @@ export async function addRunner(
 ): Promise<AddedRunner> {
   const token = newToken('rpr');
   const labels = [...new Set(given.labels)].sort();
-  const taken = new Refusal(409, 'name-taken', `There is a runner ${name} already: choose another name.`);
-  if (name === EMBEDDED) throw taken;
+  if (name === EMBEDDED) throw nameTaken(name);
   const at = now();
   await db.transaction().execute(async (trx) => {
     const added = await trx
       .insertInto('runners')
       .values({
-        id: newId(),
-        name,
-        labels: JSON.stringify(labels),
+        ...newRunnerRow({ name, labels, at }),
         token_hash: createHash('sha256').update(token).digest('hex'),
-        embedded: 0,
-        draining: 0,
-        capacity: 1,
-        created_at: at,
+        added_by: by.name,
       })
       .onConflict((oc) => oc.column('name').doNothing())
       .executeTakeFirst();
-    if (added.numInsertedOrUpdatedRows === 0n) throw taken;
+    if (added.numInsertedOrUpdatedRows === 0n) throw nameTaken(name);
     await recordAudit(trx, { at, by, action: 'runner.add', subject: `runner ${name}`, detail: { labels } });
   });
   live.changed('runners', 'queue', 'audit');
   return { name, labels, token };
+}
+
+/** What is so of every runner that comes, whoever brought it. */
+export function newRunnerRow(o: { name: string; labels: readonly string[]; at: number }) {
+  return {
+    id: newId(),
+    name: o.name,
+    labels: JSON.stringify(o.labels),
+    embedded: 0,
+    draining: 0,
+    capacity: 1,
+    created_at: o.at,
+  };
+}
+
+export function nameTaken(name: string, instead = 'choose another name'): Refusal {
+  return new Refusal(409, 'name-taken', `There is a runner ${name} already: ${instead}.`);
 }

@@ -1,9 +1,12 @@
-import { type Hello, type HelloAnswer, hello, PROTOCOL_VERSION } from '@reprise/runner/protocol.ts';
+import { type Hello, type HelloAnswer, hello } from '@reprise/runner/protocol.ts';
 import type { Transaction } from 'kysely';
 import type { Database, Runner } from '../db/schema.ts';
+import { DEPLOY_LABEL } from '../deployments/start.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
+import { ownLabels } from './register.ts';
 import { isConnected } from './runner.store.ts';
+import { understood } from './understood.ts';
 
 /**
  * A runner's process introduces itself. The same instance coming back is welcome at once; another instance only when the
@@ -14,8 +17,7 @@ export async function greet(
   runner: Runner,
   given: { protocol: number },
 ): Promise<HelloAnswer> {
-  refuseOtherProtocol(given.protocol);
-  const said = parse(given);
+  const said = understood(hello, given);
   const labels = await services.db.transaction().execute((trx) => introduce(trx, services, runner, said));
   services.queue.dismiss(runner.id);
   services.log.info(
@@ -24,24 +26,6 @@ export async function greet(
   );
   services.live.changed('runners', 'queue');
   return { runner: runner.name, labels, times: services.config.times };
-}
-
-function refuseOtherProtocol(protocol: number): void {
-  if (protocol === PROTOCOL_VERSION) return;
-  const older = protocol < PROTOCOL_VERSION ? 'runner' : 'server';
-  throw new Refusal(
-    426,
-    'protocol-mismatch',
-    `This runner speaks protocol ${protocol}, this server ${PROTOCOL_VERSION}. Update the ${older}.`,
-    { protocol: PROTOCOL_VERSION },
-  );
-}
-
-function parse(given: object): Hello {
-  const { data, error } = hello.safeParse(given);
-  if (data) return data;
-  const errors = error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', message }));
-  throw new Refusal(400, 'bad-request', `${errors[0]?.field}: ${errors[0]?.message}.`, { errors });
 }
 
 async function introduce(
@@ -58,7 +42,7 @@ async function introduce(
     );
     throw alreadyConnected(name);
   }
-  const labels = said.labels ? [...new Set(said.labels)].sort() : JSON.parse(runner.labels);
+  const labels = labelsOf(runner, said);
   await trx
     .updateTable('runners')
     .set({
@@ -73,6 +57,16 @@ async function introduce(
     .where('id', '=', id)
     .execute();
   return labels;
+}
+
+/** As it says, or as it was added. One that registered itself has the label `deploy` where an administrator gave it. */
+function labelsOf(runner: Runner, said: Hello): string[] {
+  const held: string[] = JSON.parse(runner.labels);
+  if (said.labels === null) return held;
+  const labels = runner.registered
+    ? [...ownLabels(said.labels), ...held.filter((label) => label === DEPLOY_LABEL)]
+    : said.labels;
+  return [...new Set(labels)].sort();
 }
 
 export function alreadyConnected(runner: string): Refusal {

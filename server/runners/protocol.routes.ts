@@ -8,6 +8,7 @@ import {
   renew,
 } from '@reprise/runner/protocol.ts';
 import { z } from 'zod';
+import { placeOf } from '../auth/session.routes.ts';
 import type { Runner } from '../db/schema.ts';
 import { recordOnHost } from '../deployments/record.ts';
 import { Refusal } from '../http/refusal.ts';
@@ -20,6 +21,7 @@ import { finishAttempt } from './finish.ts';
 import { alreadyConnected, greet } from './hello.ts';
 import { sendInput } from './input.ts';
 import { recordProgress } from './progress.ts';
+import { registerRunner } from './register.ts';
 import { renewRunner } from './renew.ts';
 
 const attemptId = z.string().regex(/^[0-9a-z]{8,40}$/);
@@ -50,6 +52,15 @@ function runnerRequests(services: Services): Route[] {
       summary: null,
       body: anyHello,
       handle: ({ caller, body }) => greet(services, runnerOf(caller), body),
+    }),
+    route({
+      method: 'post',
+      path: paths.register,
+      // The secret in it is looked at there, and counts for nothing else.
+      policy: 'public',
+      summary: null,
+      body: anyHello,
+      handle: ({ body, request }) => registerRunner(services, body, placeOf(request)),
     }),
     route({
       method: 'post',

@@ -5,7 +5,9 @@ import { RUNNING } from '../queue/literals.ts';
 import type { Services } from '../services.ts';
 import { loseAttempt } from './lose.ts';
 
-/** Removes a runner: its token ends, then what it held is lost and tried again elsewhere. The attempts keep its name. */
+/**
+ * Removes a runner: its token ends for good, then what it held is lost and tried again elsewhere. The attempts keep its name.
+ */
 export async function removeRunner(services: Services, runner: Runner, by: Actor): Promise<void> {
   const { db, live, queue, now } = services;
   const held = await db.transaction().execute(async (trx) => {
@@ -16,6 +18,10 @@ export async function removeRunner(services: Services, runner: Runner, by: Actor
       .where('status', '=', RUNNING)
       .execute();
     await trx.deleteFrom('runners').where('id', '=', runner.id).execute();
+    if (runner.registered) {
+      const { token_hash, name: runner_name } = runner;
+      await trx.insertInto('retired_tokens').values({ token_hash, runner_name, retired_at: now() }).execute();
+    }
     const subject = `runner ${runner.name}`;
     await recordAudit(trx, { at: now(), by, action: 'runner.remove', subject });
     return running;

@@ -14,14 +14,23 @@ export const runnerChange = z
   .strictObject({
     draining: z.boolean().optional().describe('true: it finishes what it has and takes no more.'),
     quarantined: z.literal(false).optional().describe('false: it is trusted again at once.'),
+    deploy: z
+      .boolean()
+      .optional()
+      .describe('Whether one that registered itself has the label deploy. It cannot give itself that one.'),
   })
-  .refine((change) => Object.keys(change).length > 0, 'must say what to change: draining or quarantined');
+  .refine(
+    (change) => Object.keys(change).length > 0,
+    'must say what to change: draining, quarantined or deploy',
+  );
 
 export const runnerBody = z
   .object({
     name: z.string(),
     labels: z.array(z.string()),
     embedded: z.boolean(),
+    registered: z.boolean().describe('It came by itself, with the registration secret.'),
+    addedBy: z.string().nullable().describe('Who added it; null where nobody did, or nobody remembers.'),
     draining: z.boolean(),
     quarantine: z
       .object({

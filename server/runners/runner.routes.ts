@@ -50,7 +50,7 @@ export function runnerRoutes(services: Services): Route[] {
       path: '/api/runners/:name',
       policy: 'admin',
       summary:
-        'Lets a runner finish what it has and take no more (`draining`), or take jobs again, also after it was put aside (`quarantined`).',
+        'Lets a runner finish what it has and take no more (`draining`), or take jobs again, also after it was put aside (`quarantined`); says whether one that registered itself may deploy (`deploy`).',
       params: byName,
       body: runnerChange,
       answer: runnerBody,
@@ -66,7 +66,8 @@ export function runnerRoutes(services: Services): Route[] {
       method: 'delete',
       path: '/api/runners/:name',
       policy: 'admin',
-      summary: 'Removes a runner at once: its token ends, and what it executes is tried again elsewhere.',
+      summary:
+        'Removes a runner at once: its token ends for good, and what it executes is tried again elsewhere.',
       params: byName,
       async handle({ params, caller }) {
         const runner = await findRunner(db, params.name);
@@ -92,6 +93,8 @@ function asJson(
     name: runner.name,
     labels,
     embedded: runner.embedded === 1,
+    registered: runner.registered === 1,
+    addedBy: runner.added_by || null,
     draining: runner.draining === 1,
     quarantine:
       runner.aside_since === null

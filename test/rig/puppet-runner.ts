@@ -7,10 +7,11 @@ import {
   type PackedArtifact,
   PROTOCOL_VERSION,
   paths,
+  type RegisterAnswer,
   type RenewAnswer,
   type StepState,
 } from '@reprise/runner/protocol.ts';
-import { newId } from '@reprise/server/db/id.ts';
+import { newId, newToken } from '@reprise/server/db/id.ts';
 
 /** The server that a puppet speaks to, and adds itself at. */
 export interface RunnerHost {
@@ -58,6 +59,18 @@ export class PuppetRunner {
     const runner = new PuppetRunner(server, name, added.body.token);
     await runner.hello();
     return runner;
+  }
+
+  /** A runner that nobody added, with a token that it made for itself. */
+  static unadded(server: RunnerHost, name = `runner-${newId().slice(0, 6)}`): PuppetRunner {
+    return new PuppetRunner(server, name, newToken('rpr'));
+  }
+
+  /** Registers itself; `given` goes over what it would say. */
+  register(secret: string, given: object = {}): Promise<Answer<RegisterAnswer & Problem>> {
+    const tokenSha256 = sha256(this.token);
+    const said = { protocol: PROTOCOL_VERSION, secret, name: this.name, labels: null, tokenSha256 };
+    return this.json('POST', paths.register, { ...said, ...given }, { anonymous: true });
   }
 
   /** Another process with the same token. */
@@ -137,7 +150,7 @@ export class PuppetRunner {
     method: string,
     path: string,
     body: object,
-    o: { work?: Assignment; signal?: AbortSignal | undefined } = {},
+    o: { work?: Assignment; anonymous?: boolean; signal?: AbortSignal | undefined } = {},
   ): Promise<Answer<Body>> {
     return this.send(method, path, { ...o, body: JSON.stringify(body), type: 'application/json' });
   }
@@ -149,13 +162,14 @@ export class PuppetRunner {
       work?: Assignment;
       body?: string | Buffer<ArrayBuffer>;
       type?: string;
+      anonymous?: boolean;
       signal?: AbortSignal | undefined;
     } = {},
   ): Promise<Answer<Body>> {
     const response = await fetch(`${this.server.address}${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${this.token}`,
+        ...(!o.anonymous && { authorization: `Bearer ${this.token}` }),
         ...(o.work && { [FENCE_HEADER]: o.work.fence }),
         ...(o.type && { 'content-type': o.type }),
       },

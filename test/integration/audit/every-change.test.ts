@@ -35,13 +35,19 @@ environments:
   guarded: { path: /srv/guarded, hosts: [local], approvals: 1 }
 `;
 
+const REGISTRATION = 'what-runners-of-these-tests-register-with';
+
 let here: ServerHere;
 let shop: HereProject;
 let builder: PuppetRunner;
 let deployer: PuppetRunner;
 
 beforeAll(async () => {
-  here = await ServerHere.start({ REPRISE_ADMIN_TOKEN: ADMIN_TOKEN, REPRISE_LOCAL_DEPLOY_ROOT: '/srv' });
+  here = await ServerHere.start({
+    REPRISE_ADMIN_TOKEN: ADMIN_TOKEN,
+    REPRISE_LOCAL_DEPLOY_ROOT: '/srv',
+    REPRISE_RUNNER_REGISTRATION: REGISTRATION,
+  });
   builder = await PuppetRunner.connect(here);
   deployer = await PuppetRunner.connect(here, { labels: ['deploy'] });
   shop = await here.project('shop', { '.reprise.yml': PIPELINE });
@@ -229,6 +235,10 @@ const CHANGES: Record<string, Change> = {
         return await here.admin('POST', `/api/projects/shop/hosts/${sshd.user}@127.0.0.1:${sshd.port}/scan`);
       };
     },
+  },
+  'POST /api/runner/register': {
+    records: 'runner.register',
+    prepare: async () => () => PuppetRunner.unadded(here).register(REGISTRATION),
   },
   'POST /api/runners': {
     records: 'runner.add',

@@ -40,6 +40,16 @@ const EXAMPLES = {
     'alice drained runner box-1',
     '/runners',
   ],
+  'runner.register': [
+    { actor: 'runner registration', subject: 'runner box-1' },
+    'runner box-1 registered itself',
+    null,
+  ],
+  'runner.refused': [
+    { actor: 'anonymous', subject: 'runner box-1' },
+    'Somebody could not register runner box-1',
+    null,
+  ],
   'runner.remove': [{ subject: 'runner box-1' }, 'alice removed runner box-1', null],
   'user.create': [
     { subject: 'bob', detail: { role: 'developer' } },
@@ -136,6 +146,16 @@ describe('an entry reads as a sentence', () => {
       'runner.change',
       { subject: 'runner a', detail: { quarantined: { from: true, to: false } } },
       'alice took back runner a',
+    ],
+    [
+      'runner.change',
+      { subject: 'runner a', detail: { deploy: { from: false, to: true } } },
+      'alice let runner a deploy',
+    ],
+    [
+      'runner.change',
+      { subject: 'runner a', detail: { deploy: { from: true, to: false } } },
+      'alice took from runner a the right to deploy',
     ],
     ['runner.change', { subject: 'runner a' }, 'alice changed runner a'],
     ['user.change', { subject: 'alice', detail: { name: 'Alice' } }, 'alice changed the user alice'],

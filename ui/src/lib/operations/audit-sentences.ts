@@ -42,10 +42,14 @@ const WORDS: Record<string, string | ((entry: Entry) => Words)> = {
       ? { verb: 'delivered again what became', ...buildAt(project ?? '', detail['build']) }
       : { verb: 'delivered again', what: subject },
   'runner.add': ({ subject }) => ({ verb: 'added', what: subject, href: '/runners' }),
+  'runner.register': ({ subject }) => ({ who: subject, verb: 'registered itself', what: '' }),
+  'runner.refused': () => ({ who: 'Somebody', verb: 'could not register' }),
   'runner.change': ({ detail }) => {
     const draining = becomes(detail['draining']);
     const href = '/runners';
     if (becomes(detail['quarantined']) === false) return { verb: 'took back', href };
+    if (becomes(detail['deploy']) === true) return { verb: 'let', href, more: 'deploy' };
+    if (becomes(detail['deploy']) === false) return { verb: 'took from', href, more: 'the right to deploy' };
     if (draining === false) return { verb: 'let', href, more: 'take jobs again' };
     return { verb: draining ? 'drained' : 'changed', href };
   },
