@@ -8,6 +8,8 @@ import { ADMIN_TOKEN } from './reprise.ts';
 import { startS3 } from './s3.ts';
 import { tempDir } from './temp.ts';
 
+const REGISTRATION = 'what-runners-of-the-tests-register-with';
+
 /** One of several servers: a process with a data directory and a port of its own, the same after every start. */
 export interface ClusterServer {
   process: RepriseProcess;
@@ -34,6 +36,7 @@ export class Cluster implements AsyncDisposable {
     const cluster = new Cluster({
       REPRISE_ADMIN_TOKEN: ADMIN_TOKEN,
       REPRISE_SECRET_KEY: randomBytes(32).toString('hex'),
+      REPRISE_RUNNER_REGISTRATION: REGISTRATION,
       REPRISE_GIT_PROTOCOLS: 'file',
       REPRISE_DRAIN_SECONDS: '2',
       ...env,
@@ -68,6 +71,12 @@ export class Cluster implements AsyncDisposable {
       labels: o.labels ?? ['linux'],
     });
     return this.#run(name, token, o.address ?? this.address, o.env);
+  }
+
+  /** A runner that nobody added: it registers itself through HAProxy. */
+  startOwnRunner(name: string, env: Record<string, string> = {}): RepriseProcess {
+    const own = { REPRISE_RUNNER_REGISTRATION: REGISTRATION, REPRISE_RUNNER_NAME: name };
+    return this.#run(name, '', this.address, { ...own, ...env });
   }
 
   /** The same runner again, after it was ended. */

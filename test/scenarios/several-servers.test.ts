@@ -23,7 +23,7 @@ jobs:
   await cluster.project('hangs', {
     '.reprise.yml': 'version: 1\njobs: {waits: {runs-on: [direct], steps: [{run: sleep 600}]}}\n',
   });
-  await cluster.startRunner('one', { env: { REPRISE_CAPACITY: '2' } });
+  cluster.startOwnRunner('one', { REPRISE_CAPACITY: '2' });
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
 
