@@ -13,6 +13,7 @@ import { accountRoutes } from './auth/account.routes.ts';
 import { badgeRoutes } from './badges/badge.routes.ts';
 import { buildRoutes } from './builds/build.routes.ts';
 import { Planner } from './builds/planner.ts';
+import { Bundles } from './bundles/bundles.ts';
 import { steadyClock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
 import { openDatabase } from './db/open.ts';
@@ -106,6 +107,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
     services.planner,
     new Schedules(services),
     services.lookout,
+    services.bundles,
     services.retention,
     new GithubReports(services),
   ];
@@ -152,7 +154,6 @@ function buildServices(
     db,
     reader,
     vault,
-    mirrors: new Mirrors({ dir: below('mirrors'), protocols: [...config.gitProtocols], vault, log }),
     github: config.githubApi && connectGithub(config.githubApi),
     logs: openLogs(o, { objects: storage.logs, dir: below('logs') }),
     blobs: new BlobStore(storage.blobs),
@@ -163,6 +164,14 @@ function buildServices(
     now: steadyClock(),
     publicUrl: () => config.url ?? listening.address,
   } as Services;
+  services.bundles = new Bundles(services, join(config.dataDir, 'bundles'));
+  services.mirrors = new Mirrors({
+    dir: below('mirrors'),
+    protocols: [...config.gitProtocols],
+    vault,
+    log,
+    elsewhere: services.bundles,
+  });
   services.live = new Live(services, authenticate);
   services.queue = new Queue(services);
   services.planner = new Planner(services);

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Logger } from 'pino';
 import type { BlobStore } from './artifacts/blob.store.ts';
 import type { Planner } from './builds/planner.ts';
+import type { Bundles } from './bundles/bundles.ts';
 import type { ServerConfig } from './config.ts';
 import type { Database } from './db/schema.ts';
 import type { DiskWatch } from './disk/watch.ts';
@@ -28,6 +29,8 @@ export interface Services {
   reader: Kysely<Database>;
   vault: Vault;
   mirrors: Mirrors;
+  /** Pinned commits in the storage. */
+  bundles: Bundles;
   /** GitHub's API, where a token is configured. */
   github: Promise<Github> | null;
   logs: LogStore;

@@ -18,13 +18,21 @@ export interface KeptObject {
   isNeeded: boolean;
 }
 
-/** Every object of the storage that a database leads to: artifacts, their manifests, and logs, each index before its log. */
+/** Every object of the storage that a database leads to: blobs, and logs, each index before its log. */
 export async function* keptObjects(db: Kysely<Database>): AsyncGenerator<KeptObject> {
   yield* keptBlobs(db);
   yield* keptLogs(db);
 }
 
-async function* keptBlobs(db: Kysely<Database>): AsyncGenerator<KeptObject> {
+/** Every blob: artifacts, their manifests, and bundles of pinned commits. */
+export async function* keptBlobs(
+  db: Kysely<Database>,
+): AsyncGenerator<KeptObject & { store: 'blobs'; sha256: string }> {
+  yield* keptOfArtifacts(db);
+  yield* keptBundles(db);
+}
+
+async function* keptOfArtifacts(db: Kysely<Database>) {
   for (const column of ['sha256', 'manifest_sha256'] as const) {
     for (let last = ''; ; ) {
       const rows = await db
@@ -37,11 +45,26 @@ async function* keptBlobs(db: Kysely<Database>): AsyncGenerator<KeptObject> {
         .execute();
       for (const { digest, file } of rows) {
         const what = column === 'sha256' ? `the artifact ${file}` : `the list of files of ${file}`;
-        yield { store: 'blobs', key: blobKey(digest), what, sha256: digest, isNeeded: true };
+        yield { store: 'blobs' as const, key: blobKey(digest), what, sha256: digest, isNeeded: true };
       }
       if (rows.length < PAGE) break;
       last = rows.at(-1)?.digest ?? '';
     }
+  }
+}
+
+/** Few: a project has as many as its size has digits. */
+async function* keptBundles(db: Kysely<Database>) {
+  const rows = await db
+    .selectFrom('bundles')
+    .innerJoin('projects', 'projects.id', 'bundles.project_id')
+    .select(['bundles.sha256', 'bundles.number', 'projects.name'])
+    .orderBy('projects.name')
+    .orderBy('bundles.number')
+    .execute();
+  for (const { sha256, number, name } of rows) {
+    const what = `bundle ${number} of the pinned commits of ${name}`;
+    yield { store: 'blobs' as const, key: blobKey(sha256), what, sha256, isNeeded: true };
   }
 }
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeBare } from '../git/bare.ts';
+import { readBundle, writeBundle } from '../git/bundle.ts';
 import { gitEnvironment } from '../git/environment.ts';
 import { type GitResult, gitIn } from '../git/git.ts';
 
@@ -17,31 +18,16 @@ export async function bundleMirror(mirror: string, file: string): Promise<boolea
   const refs = await git(['for-each-ref', '--count=1', '--format=%(refname)']);
   if (refs.code !== 0) throw unusable(mirror, refs);
   if (refs.stdout.length === 0) return false;
-  const bundled = await git(['bundle', 'create', '--quiet', file, '--all']);
-  if (bundled.code !== 0) throw unusable(mirror, bundled);
+  await writeBundle(git, file, { commits: 'all', without: [] });
   return true;
 }
 
 /** Makes a mirror of a bundle, all its refs as they were. What upstream has had since is fetched like anything new. */
 export async function unbundleMirror(file: string, mirror: string): Promise<void> {
   await makeBare(mirror, ['file']);
-  // The digest of the bundle was checked: its objects are those that were accepted from upstream before.
-  const fetched = await gitIn(
-    mirror,
-    ENVIRONMENT,
-  )([
-    '-c',
-    'transfer.fsckObjects=false',
-    'fetch',
-    '--quiet',
-    '--no-tags',
-    '--no-write-fetch-head',
-    '--no-auto-maintenance',
-    '--',
-    file,
-    '+refs/*:refs/*',
-  ]);
-  if (fetched.code !== 0) throw unusable(file, fetched);
+  const git = gitIn(mirror, ENVIRONMENT);
+  if ((await readBundle(git, file, { refspec: '+refs/*:refs/*' })) === 'lacks')
+    throw new Error(`${file} is not a whole mirror: it is built upon another bundle.`);
 }
 
 /** Where a project's mirror is below a data directory. */

@@ -7,7 +7,7 @@ import { isPublicRef } from '../git/names.ts';
 /**
  * Gets a build's commit into the mirror, pinned, and looks at it. What was delivered is new, so it is fetched first unless
  * that was done for many (`isFetched`); what a person asked for, or a rebuild, is mostly there. A commit that is in the
- * mirror needs no upstream, should that be gone. null: neither has it. Throws `MirrorFault` where the upstream cannot be
+ * mirror, or comes to be from where pinned commits are besides, needs no upstream, should that be gone. null: neither has it. Throws `MirrorFault` where the upstream cannot be
  * fetched.
  */
 export async function bringCommit(
@@ -16,11 +16,12 @@ export async function bringCommit(
   build: Build,
   { signal, isFetched, ...look }: InspectOptions & Circumstances,
 ): Promise<Inspection | null> {
-  const obtain = () => mirrors.obtain(project, build.commit_sha, { ...look, signal, wants: wantsOf(build) });
-  if (isFetched || !isDelivered(build))
-    return (await inspectPinned(mirrors, project, build, look)) ?? obtain();
+  if (isFetched || !isDelivered(build)) {
+    const seen = await inspectPinned(mirrors, project, build, look);
+    if (seen) return seen;
+  }
   try {
-    return await obtain();
+    return await mirrors.obtain(project, build.commit_sha, { ...look, signal, wants: wantsOf(build) });
   } catch (fault) {
     if (!(fault instanceof MirrorFault)) throw fault;
     const held = await inspectPinned(mirrors, project, build, look).catch(() => null);

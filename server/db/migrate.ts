@@ -11,6 +11,7 @@ import { retention } from './migrations/0008-retention.ts';
 import { severalServers } from './migrations/0009-several-servers.ts';
 import { tries } from './migrations/0011-tries.ts';
 import { registration } from './migrations/0012-registration.ts';
+import { bundles } from './migrations/0013-bundles.ts';
 import type { Database } from './schema.ts';
 
 /** One number, one change; a released migration is never edited. */
@@ -26,6 +27,7 @@ const MIGRATIONS = {
   '0009-several-servers': severalServers,
   '0011-tries': tries,
   '0012-registration': registration,
+  '0013-bundles': bundles,
 };
 
 /** Those names of migrations that this program does not know: a newer one has worked on that database. */

@@ -35,6 +35,8 @@ export interface Database {
   holds: HoldTable;
   installation: InstallationTable;
   removals: RemovalTable;
+  bundles: BundleTable;
+  bundled_commits: BundledCommitTable;
   lookouts: LookoutTable;
   schedules: ScheduleTable;
   schedule_heads: ScheduleHeadTable;
@@ -156,6 +158,8 @@ export interface BuildTable {
   /** Its logs and artifacts were removed by retention, because of `removed_why`; null: they were not. */
   removed_at: number | null;
   removed_why: Generated<string>;
+  /** From when on its commit is to be put into a bundle of the storage; null: one has it (`server/bundles`). */
+  bundle_due_at: Generated<number | null>;
 }
 
 export interface JobTable {
@@ -497,6 +501,28 @@ export interface RemovalTable {
   /** A blob's sha256; an attempt's id; `<project>/<commit>`. */
   key: string;
   due_at: number;
+}
+
+/**
+ * A git bundle of pinned commits in the storage. A project's are built one upon the other in the order of their numbers: what a
+ * bundle lacks of its commits' history is in those before it.
+ */
+export interface BundleTable {
+  project_id: string;
+  number: number;
+  /** Its blob. */
+  sha256: string;
+  size: number;
+  made_at: number;
+  /** When it was found that its blob is missing or has other bytes; null: it was not. */
+  damaged_at: number | null;
+}
+
+/** A pinned commit of which everything is in the bundles up to this one. */
+export interface BundledCommitTable {
+  project_id: string;
+  commit_sha: string;
+  bundle: number;
 }
 
 /** When a project's upstream is looked at next for what no webhook announced, and what it had. */

@@ -5,6 +5,7 @@ import type { Project } from '../db/schema.ts';
 import type { Vault } from '../vault.ts';
 import type { SshFiles } from './access.ts';
 import { makeBare, replaceFile } from './bare.ts';
+import type { PinnedElsewhere } from './elsewhere.ts';
 import { MirrorFault, type MirrorFaultKind } from './fault.ts';
 import { fetchWants } from './fetch.ts';
 import { FetchQueue, type Patience, type Refused, stopping, type Turn } from './fetch-queue.ts';
@@ -21,6 +22,7 @@ export interface MirrorOptions {
   vault: Vault;
   ssh: SshFiles;
   log: Logger;
+  elsewhere?: PinnedElsewhere | undefined;
 }
 
 /** A first clone may take long, but not for ever. */
@@ -60,6 +62,15 @@ export class Mirror {
   fetch(project: Project, wants: Wants, patience: Omit<Patience, 'what'>): Promise<Refused> {
     this.#project = project;
     return this.#queue.ask(wants, { ...patience, what: project.clone_url });
+  }
+
+  /** Does `work` on the repository, which is made where there is none, while no fetch runs. */
+  alone(work: (git: Git, signal: AbortSignal) => Promise<void>): Promise<void> {
+    return this.#queue.alone(async () => {
+      this.#closing.signal.throwIfAborted();
+      await this.#prepare();
+      await work(this.git, this.#closing.signal);
+    });
   }
 
   /** What the upstream's branches and tags name now; null while nothing was ever fetched. Fetches nothing and waits for no fetch. */
@@ -136,7 +147,7 @@ export class Mirror {
   }
 
   async #fetch(upstream: Upstream, wants: Readonly<Wants>, turn: Turn): Promise<Refused> {
-    const fetch = { ...this.#o, git: this.git, upstream, signal: turn.signal };
+    const fetch = { ...this.#o, git: this.git, upstream, signal: turn.signal, project: this.#project };
     const mayRemake = performance.now() - this.#remadeAt > REMAKE_EVERY_MS;
     if (!this.suspect || !mayRemake) {
       try {

@@ -5,7 +5,9 @@ import type { Vault } from '../vault.ts';
 import { openSshFiles, type SshFiles } from './access.ts';
 import { fileAt, lookUp, readObjects } from './batch.ts';
 import { between } from './between.ts';
+import { writeBundle } from './bundle.ts';
 import type { CommitFacts } from './commit-object.ts';
+import type { PinnedElsewhere } from './elsewhere.ts';
 import { gitEnvironment } from './environment.ts';
 import { MirrorFault, saysDamaged } from './fault.ts';
 import { stopping } from './fetch-queue.ts';
@@ -22,7 +24,7 @@ import {
 } from './inspect.ts';
 import { Mirror } from './mirror.ts';
 import { isSha } from './names.ts';
-import { keepRef, pinCommit, unpinCommit } from './pin.ts';
+import { keepRef, pinCommit, pinnedCommits, unpinCommit } from './pin.ts';
 import { nearest, type ResolvedRef, resolve } from './resolve.ts';
 import type { Advertised } from './upstream.ts';
 import { versionFrom } from './version.ts';
@@ -53,7 +55,13 @@ export interface FetchOptions {
  * from here; only `fetch` (and what is built on it) uses the network. All methods may be called at any time, side by side.
  */
 export class Mirrors {
-  readonly #o: { dir: string; protocols: readonly string[]; vault: Vault; log: Logger };
+  readonly #o: {
+    dir: string;
+    protocols: readonly string[];
+    vault: Vault;
+    log: Logger;
+    elsewhere?: PinnedElsewhere | undefined;
+  };
   readonly #environment: Record<string, string>;
   readonly #ssh: SshFiles;
   readonly #mirrors = new Map<string, Mirror>();
@@ -61,7 +69,7 @@ export class Mirrors {
 
   /**
    * `protocols`: the transports that may be fetched over. `sshDir` holds the operator's `known_hosts`; beside `dir` unless
-   * told. Removes deploy keys that a killed server left behind.
+   * told. `elsewhere` has pinned commits that a mirror may lack. Removes deploy keys that a killed server left behind.
    */
   constructor(o: {
     dir: string;
@@ -70,6 +78,7 @@ export class Mirrors {
     log: Logger;
     sshDir?: string;
     environment?: Readonly<Record<string, string | undefined>>;
+    elsewhere?: PinnedElsewhere | undefined;
   }) {
     this.#o = o;
     this.#environment = gitEnvironment(o.environment ?? process.env, o.protocols);
@@ -176,6 +185,45 @@ export class Mirrors {
     return true;
   }
 
+  /** Those of the commits that the mirror holds, in one process. */
+  async held(project: Pick<Project, 'id'>, shas: readonly string[]): Promise<string[]> {
+    if (shas.length === 0) return [];
+    const found = await this.#read(project, (git) => lookUp(git, shas));
+    return shas.filter((_, at) => found?.[at]?.type === 'commit');
+  }
+
+  /**
+   * Takes pinned commits that the mirror lacks from where the installation keeps them besides, and pins them here. false: one of
+   * `shas` is not here even so. Asks no upstream.
+   */
+  async recall(project: Pick<Project, 'id' | 'name'>, shas: readonly string[]): Promise<boolean> {
+    const { elsewhere } = this.#o;
+    const among = elsewhere && shas.length > 0 ? await elsewhere.among(project, shas) : [];
+    if (!elsewhere || among.length === 0) return false;
+    const here = new Set(await this.held(project, shas));
+    for (const sha of among) {
+      if (here.has(sha)) continue;
+      await this.#mirror(project).alone(async (git, signal) => {
+        if (!(await elsewhere.bring(project, sha, { git, signal }))) return;
+        await pinCommit(this.directory(project), sha);
+        here.add(sha);
+      });
+    }
+    return shas.every((sha) => here.has(sha));
+  }
+
+  /** Pins commits that are here, and writes them and what leads to them into a bundle (`bundle.ts`). */
+  async bundle(
+    project: Pick<Project, 'id'>,
+    file: string,
+    o: { commits: readonly string[]; without: readonly string[]; signal: AbortSignal },
+  ): Promise<'written' | 'empty'> {
+    const directory = this.directory(project);
+    const pinned = new Set(await pinnedCommits(directory));
+    for (const sha of o.commits) if (!pinned.has(sha)) await pinCommit(directory, sha);
+    return writeBundle(this.#mirror(project).git, file, o);
+  }
+
   /** What a branch, tag, full ref, or full or short object name stands for, as of the last fetch. null: nothing. */
   async resolve(project: Project, ref: string): Promise<ResolvedRef | null> {
     return (await this.#read(project, (git) => resolve(git, ref))) ?? null;
@@ -271,7 +319,15 @@ export class Mirrors {
     const mirror = this.#mirror(project);
     if (o.wants === undefined && mirror.ageFor(project) < (o.maxAgeMs ?? 0)) return new Set();
     const patience = { signal: o.signal, timeoutMs: o.timeoutMs ?? BACKGROUND_MS };
-    return mirror.fetch(project, wants, patience);
+    // What an installation has it can build, whatever upstream says; but its branches and tags are asked for all the same.
+    const commits = [...wants.names].filter(isSha);
+    const isRecalled = await this.recall(project, commits);
+    try {
+      return await mirror.fetch(project, wants, patience);
+    } catch (error) {
+      if (isRecalled && !wants.all && commits.length === wants.names.size) return new Set();
+      throw error;
+    }
   }
 
   #mirror(project: Pick<Project, 'id'>): Mirror {

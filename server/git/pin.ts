@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { type Git, read } from './git.ts';
 import { isSha } from './names.ts';
 
-const KEEP = 'refs/reprise/keep';
+/** Where pins are among the refs. */
+export const KEPT = 'refs/reprise/keep';
 
-/** The ref in a mirror that keeps a built commit, whatever becomes of its branch. Never removed by Reprise. */
+/** The ref in a mirror that keeps a built commit, whatever becomes of its branch. */
 export function keepRef(sha: string): string {
-  return `${KEEP}/${sha}`;
+  return `${KEPT}/${sha}`;
 }
 
 /**
@@ -19,7 +20,7 @@ export async function pinCommit(directory: string, sha: string): Promise<void> {
   const ref = join(directory, keepRef(sha));
   const held = await readFile(ref, 'latin1').catch(() => null);
   if (held === `${sha}\n`) return;
-  await mkdir(join(directory, KEEP), { recursive: true });
+  await mkdir(join(directory, KEPT), { recursive: true });
   const lock = `${ref}.lock`;
   try {
     await using file = await open(lock, 'wx');
@@ -42,7 +43,7 @@ export async function unpinCommit(git: Git, sha: string): Promise<void> {
 /** Every pinned commit, read from the ref files themselves, so that it works for a damaged repository too. */
 export async function pinnedCommits(directory: string): Promise<string[]> {
   const packed = await readFile(join(directory, 'packed-refs'), 'latin1').catch(() => '');
-  const loose = await readdir(join(directory, KEEP)).catch(() => []);
+  const loose = await readdir(join(directory, KEPT)).catch(() => []);
   const shas = [...packed.matchAll(/^[0-9a-f]{40} refs\/reprise\/keep\/([0-9a-f]{40})$/gm)].map(
     (m) => m[1] ?? '',
   );

@@ -1,7 +1,9 @@
 import { rename, rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import type { Project } from '../db/schema.ts';
 import { makeBare } from './bare.ts';
 import { lookUp } from './batch.ts';
+import type { PinnedElsewhere } from './elsewhere.ts';
 import { type Git, gitIn } from './git.ts';
 import { pinCommit, pinnedCommits } from './pin.ts';
 import { ALL_REFS, type Upstream } from './upstream.ts';
@@ -18,6 +20,8 @@ export async function remake(o: {
   upstream: Upstream;
   log: Logger;
   signal: AbortSignal;
+  project: Pick<Project, 'id' | 'name'> | null;
+  elsewhere?: PinnedElsewhere | undefined;
 }): Promise<void> {
   const anew = `${o.directory}.anew`;
   await rm(anew, { recursive: true, force: true });
@@ -34,7 +38,7 @@ export async function remake(o: {
   o.log.warn({ lost, kept: lost.length === 0 ? null : damaged }, 'a damaged mirror was made anew');
 }
 
-/** Pins in the new mirror what the old one pinned: from the upstream's refs, else from the old objects, else by name. */
+/** Pins in the new mirror what the old one pinned: from the upstream's refs, else from the old objects, else by name, else from where pinned commits are besides. */
 async function recoverPins(o: {
   directory: string;
   anew: string;
@@ -42,6 +46,8 @@ async function recoverPins(o: {
   git: Git;
   upstream: Upstream;
   signal: AbortSignal;
+  project: Pick<Project, 'id' | 'name'> | null;
+  elsewhere?: PinnedElsewhere | undefined;
 }): Promise<string[]> {
   const fromOld = (refspecs: string[]) =>
     o.git(
@@ -69,6 +75,8 @@ async function recoverPins(o: {
     await fromOld([sha]);
     if ((await lookUp(o.git, [sha]))[0] === null)
       await o.upstream.fetch(o.git, [sha], o.signal).catch(() => null);
+    if (o.project && (await lookUp(o.git, [sha]))[0] === null)
+      await o.elsewhere?.bring(o.project, sha, { git: o.git, signal: o.signal });
   }
   return pinHeld(o, missing);
 }

@@ -88,7 +88,7 @@ async function admit(
 
 /** The build may have been planned by another server: this one's mirror gets its commit the first time it is asked for it. */
 async function bring({ mirrors, log }: Needed, project: Project & { sha: string }): Promise<void> {
-  if (await mirrors.has(project, project.sha)) return;
+  if ((await mirrors.has(project, project.sha)) || (await mirrors.recall(project, [project.sha]))) return;
   try {
     await mirrors.fetch(project, { wants: [project.sha] });
   } catch (error) {

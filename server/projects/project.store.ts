@@ -142,5 +142,10 @@ export async function digestsOfProject(db: Kysely<Database>, projectId: string):
     .select(['artifacts.sha256', 'artifacts.manifest_sha256'])
     .where('builds.project_id', '=', projectId)
     .execute();
-  return rows.flatMap(({ sha256, manifest_sha256 }) => [sha256, manifest_sha256]);
+  const bundles = await db
+    .selectFrom('bundles')
+    .select('sha256')
+    .where('project_id', '=', projectId)
+    .execute();
+  return [...rows.flatMap((row) => [row.sha256, row.manifest_sha256]), ...bundles.map((row) => row.sha256)];
 }

@@ -1,13 +1,18 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Database, RemovalTable } from '../db/schema.ts';
+import { Refusal } from '../http/refusal.ts';
 import { lockRemovals } from '../lock.ts';
 import type { Services } from '../services.ts';
+import { namedBlobs } from './named-blobs.ts';
 
 /**
- * A blob that no artifact names any more stays so long: a runner may just have been told that it need not send it, for an
+ * A blob that no record names any more stays so long: a runner may just have been told that it need not send it, for an
  * artifact that is recorded when its job ends.
  */
 const BLOB_GRACE_MS = 3_600_000;
+
+/** In place of when it is due: some server is removing it, or died over that and the next round goes on. */
+const BEING_REMOVED = -1;
 
 /** Looked at in one go. */
 const AT_ONCE = 100;
@@ -27,13 +32,31 @@ export async function removeLater(
     await trx
       .insertInto('removals')
       .values(rows.slice(at, at + MOST_ROWS))
-      .onConflict((oc) => oc.columns(['store', 'key']).doUpdateSet({ due_at }))
+      .onConflict((oc) =>
+        oc.columns(['store', 'key']).doUpdateSet({ due_at }).where('removals.due_at', '!=', BEING_REMOVED),
+      )
       .execute();
 }
 
-/** Somebody is about to use a blob: what is noted about its removal does not hold any more. */
+/**
+ * Somebody is about to use a blob: what is noted about its removal does not hold any more. Refuses (503, to be tried again) while it is
+ * being removed. Whoever calls it, looks whether the blob is there, and records it within the hour's grace, has it for good.
+ */
 export async function keepBlob(db: Kysely<Database>, sha256: string): Promise<void> {
-  await db.deleteFrom('removals').where('store', '=', 'blobs').where('key', '=', sha256).execute();
+  const noted = { store: 'blobs', key: sha256 } as const;
+  await db
+    .deleteFrom('removals')
+    .where((eb) => eb.and(noted))
+    .where('due_at', '!=', BEING_REMOVED)
+    .execute();
+  const removing = await db
+    .selectFrom('removals')
+    .select('key')
+    .where((eb) => eb.and(noted))
+    .executeTakeFirst();
+  if (!removing) return;
+  const sentence = `The blob ${sha256} is being removed, as nothing led to it. Try again in a moment.`;
+  throw new Refusal(503, 'unavailable', sentence);
 }
 
 /**
@@ -55,12 +78,12 @@ export async function removeBytes(services: Services): Promise<number> {
     let failed = 0;
     for (const removal of due) {
       try {
+        if (!(await claim(db, removal))) continue;
         await REMOVE[removal.store](services, removal.key);
         await db
           .deleteFrom('removals')
           .where('store', '=', removal.store)
           .where('key', '=', removal.key)
-          .where('due_at', '=', removal.due_at)
           .execute();
       } catch (error) {
         failed += 1;
@@ -76,16 +99,20 @@ export async function removeBytes(services: Services): Promise<number> {
   }
 }
 
+/** Takes a removal on, unless somebody has come to use what is to be removed. */
+async function claim(db: Kysely<Database>, { store, key, due_at }: RemovalTable): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('removals')
+    .set({ due_at: BEING_REMOVED })
+    .where((eb) => eb.and({ store, key, due_at }))
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows === 1n;
+}
+
 /** Each looks once more whether something leads there. */
 const REMOVE: Record<RemovalTable['store'], (services: Services, key: string) => Promise<void>> = {
   async blobs({ db, blobs }, sha256) {
-    const user = await db
-      .selectFrom('artifacts')
-      .select('id')
-      .where((eb) => eb.or([eb('sha256', '=', sha256), eb('manifest_sha256', '=', sha256)]))
-      .limit(1)
-      .executeTakeFirst();
-    if (!user) await blobs.remove(sha256);
+    if ((await namedBlobs(db, [sha256])).size === 0) await blobs.remove(sha256);
   },
   async logs({ logs }, attempt) {
     await logs.remove(attempt);
@@ -99,6 +126,12 @@ const REMOVE: Record<RemovalTable['store'], (services: Services, key: string) =>
       .where('commit_sha', '=', sha)
       .limit(1)
       .executeTakeFirst();
-    if (!user) await mirrors.unpin({ id: projectId }, sha);
+    if (user) return;
+    await mirrors.unpin({ id: projectId }, sha);
+    await db
+      .deleteFrom('bundled_commits')
+      .where('project_id', '=', projectId)
+      .where('commit_sha', '=', sha)
+      .execute();
   },
 };

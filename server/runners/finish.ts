@@ -8,6 +8,7 @@ import { newId } from '../db/id.ts';
 import type { Database } from '../db/schema.ts';
 import { afterDeployment } from '../deployments/after.ts';
 import { Refusal } from '../http/refusal.ts';
+import { keepBlob } from '../retention/removals.ts';
 import type { Services } from '../services.ts';
 import { findAttempt, type PlacedAttempt, stale, topicsOfAttempt } from './attempt.store.ts';
 import { recordSteps } from './steps.ts';
@@ -83,8 +84,9 @@ function fileName(artifact: string, { version }: PlacedAttempt): string {
   return `${artifact}-${version}.tar.gz`;
 }
 
-async function verifyBlobs({ blobs }: Services, artifacts: readonly PackedArtifact[]): Promise<void> {
+async function verifyBlobs({ db, blobs }: Services, artifacts: readonly PackedArtifact[]): Promise<void> {
   for (const { name, sha256, size, manifestSha256 } of artifacts) {
+    for (const digest of [sha256, manifestSha256]) await keepBlob(db, digest);
     const held = await heldSize(blobs, sha256);
     if (held === size && (await blobs.has(manifestSha256))) continue;
     const wrong =

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { BlobStore } from '../artifacts/blob.store.ts';
+import { keptBlobs } from '../backup/kept-bytes.ts';
 import type { Database } from '../db/schema.ts';
 import type { LogStore } from '../logs/log.store.ts';
 import type { ObjectStore, StoredObject } from './objects.ts';
@@ -18,7 +19,7 @@ export interface Copied {
  * Copies an installation's storage into another, while no server runs on either: every blob, checked against its digest at
  * both ends, and every log, checked against the digest recorded for its attempt. `db` is the database that the installation
  * goes on with, its rows already moved; logs of attempts that still run become rows of it through `running`. What is there
- * already is left, so that copying may be repeated. Says at the end which blobs of artifacts are nowhere.
+ * already is left, so that copying may be repeated. Says at the end which blobs that records lead to are nowhere.
  */
 export async function copyStorage(o: {
   from: Storage;
@@ -52,21 +53,12 @@ async function copyBlobs({ from, to, db }: Ends, copied: Copied): Promise<void> 
     copied.blobs += 1;
     copied.bytes += size;
   }
-  for (const { sha256, what } of await digestsOf(db)) {
-    if (!(await target.has(sha256)))
-      copied.problems.push(`The blob ${sha256} of ${what} is in neither storage.`);
+  const missing = new Set<string>();
+  for await (const { sha256, what } of keptBlobs(db)) {
+    if (missing.has(sha256) || (await target.has(sha256))) continue;
+    missing.add(sha256);
+    copied.problems.push(`The blob ${sha256} of ${what} is in neither storage.`);
   }
-}
-
-/** Every digest that an artifact leads to. */
-async function digestsOf(db: Kysely<Database>): Promise<{ sha256: string; what: string }[]> {
-  const rows = await db.selectFrom('artifacts').select(['file_name', 'sha256', 'manifest_sha256']).execute();
-  const found = new Map<string, string>();
-  for (const { file_name, sha256, manifest_sha256 } of rows) {
-    found.set(sha256, `artifact ${file_name}`);
-    found.set(manifest_sha256, `the manifest of ${file_name}`);
-  }
-  return [...found].map(([sha256, what]) => ({ sha256, what }));
 }
 
 async function copyLog({ from, to, db, running }: Ends, key: string, copied: Copied): Promise<void> {

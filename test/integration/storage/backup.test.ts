@@ -24,6 +24,8 @@ test('an installation with its bytes in S3 is backed up to files, and restored t
   await shop.builder.log(work, 0, 'said\n');
   await shop.builder.finish(work, { status: 'failed', logSize: 5, logSha256: sha256('said\n') });
   await (services.logs as SharedLogs).storeFinished();
+  await services.bundles.store();
+  const bundle = await services.db.selectFrom('bundles').select('sha256').executeTakeFirstOrThrow();
 
   const head = await backUp(services.config, { to: dir.join('backup'), withKey: true });
   expect(head.problems).toEqual([]);
@@ -35,6 +37,7 @@ test('an installation with its bytes in S3 is backed up to files, and restored t
     expect(checked.problems).toEqual([]);
     await using opened = await openStorage(storage, dataDir);
     expect((await new BlobStore(opened.blobs).readSmall(sha256('content 1'))).toString()).toBe('content 1');
+    expect(await new BlobStore(opened.blobs).has(bundle.sha256)).toBe(true);
     const db = openToRead(`${dataDir}/reprise.db`);
     const whole = await checkInstallation(db, opened, { withBytes: true });
     expect(whole).toMatchObject({ problems: [], objects: expect.any(Number) });

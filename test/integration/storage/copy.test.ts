@@ -64,7 +64,7 @@ test('what is damaged or missing is named, and not taken for what it was', async
   const { problems } = await copy(data.path, url);
   expect(problems).toEqual([
     `The blob ${blob} is damaged and was not copied.`,
-    `The blob ${blob} of artifact shop-1.2.3.tar.gz is in neither storage.`,
+    `The blob ${blob} of the artifact shop-1.2.3.tar.gz is in neither storage.`,
     expect.stringContaining(`The log ${id.slice(-2)}/${id}.log is not what was recorded`),
   ]);
 });
