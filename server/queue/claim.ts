@@ -19,15 +19,17 @@ export interface Claimed {
 /**
  * Gives the first claimable job whose labels the runner has to it, with a lease, a fencing token and a token for the
  * mirror. The same `claimId` asked again gets the same attempt while that runs (with a fresh mirror token: only its hash
- * was kept), and nothing once it is over. Without `hasSpace` nobody is given anything new.
+ * was kept), and nothing once it is over. Without `hasSpace` nobody is given anything new. `now` is asked once it is this
+ * claim's turn to write: what it waited for happened before it.
  */
 export async function claimJob(
   db: Kysely<Database>,
   runnerId: string,
   ask: Claim,
-  o: { now: number; leaseMs: number; hasSpace?: boolean },
+  { now: clock, leaseMs, hasSpace = true }: { now: () => number; leaseMs: number; hasSpace?: boolean },
 ): Promise<Taken<Claimed>> {
   return db.transaction().execute(async (trx) => {
+    const o = { now: clock(), leaseMs };
     const runner = await trx
       .selectFrom('runners')
       .select(['id', 'name', 'labels', 'draining', 'instance', 'broken_at', 'aside_since', 'aside_times'])
@@ -39,7 +41,7 @@ export async function claimJob(
       return before.status === 'running' ? { got: await withNewGitToken(trx, before) } : 'not-for-you';
     }
     if (runner.draining || (await isPutAside(trx, runner, o))) return 'not-for-you';
-    if (o.hasSpace === false) return 'nothing';
+    if (!hasSpace) return 'nothing';
     const first = firstFor(new Set(JSON.parse(runner.labels)), await readyHeads(trx));
     return first === null ? 'nothing' : { got: await take(trx, first.seq, { runner, ask, ...o }) };
   });

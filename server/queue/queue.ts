@@ -106,7 +106,7 @@ export class Queue {
   async #take(asking: Asking): Promise<Taken<Assignment>> {
     const { db, config, now, live, disk } = this.#services;
     const hasSpace = disk.problem === null;
-    const o = { now: now(), leaseMs: config.times.reassignMs, hasSpace };
+    const o = { now, leaseMs: config.times.reassignMs, hasSpace };
     const taken = await claimJob(db, asking.runnerId, asking, o);
     if (typeof taken === 'string') return taken;
     const got = await assignmentOf(this.#services, taken.got);

@@ -1,3 +1,6 @@
+import { newId } from '@reprise/server/db/id.ts';
+import { claimJob } from '@reprise/server/queue/claim.ts';
+import { findRunner } from '@reprise/server/runners/runner.store.ts';
 import { expect, test } from 'vitest';
 import { PuppetRunner } from '../../rig/puppet-runner.ts';
 import { QueueServer } from '../../rig/queue-server.ts';
@@ -35,6 +38,29 @@ test('jobs are taken oldest first, and a job that needs another after it', async
     await runner.finish(work);
   }
   expect(order).toEqual(['test', 'package', 'lint', 'second']);
+});
+
+test('a job begins when its claim has its turn to write, not when it began to wait for that', async () => {
+  await using server = await QueueServer.start();
+  const { name, instance } = await PuppetRunner.connect(server);
+  await server.build({ name: 'test' });
+  const { db, now, config } = server.services;
+  const runner = await findRunner(db, name);
+  const writing = Promise.withResolvers<void>();
+  const written = Promise.withResolvers<void>();
+  const other = db.transaction().execute(() => {
+    writing.resolve();
+    return written.promise;
+  });
+  await writing.promise;
+  const o = { now, leaseMs: config.times.reassignMs };
+  const taken = claimJob(db, runner?.id ?? '', { instance, claimId: newId() }, o);
+  server.clock.advance(60_000);
+  const turn = now();
+  written.resolve();
+  await Promise.all([other, taken]);
+  const { claimed_at } = await db.selectFrom('attempts').select('claimed_at').executeTakeFirstOrThrow();
+  expect(claimed_at).toBeGreaterThanOrEqual(turn);
 });
 
 test('a runner takes only what its labels allow, past older jobs of others', async () => {

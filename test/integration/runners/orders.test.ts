@@ -131,7 +131,7 @@ class World implements AsyncDisposable {
     const { db, now, config } = this.#server.services;
     const { id, instance } = await this.#runner(said.runner);
     const ask = { instance: instance ?? '', claimId: this.#claims[said.claimId] ?? '' };
-    const taken = await claimJob(db, id, ask, { now: now(), leaseMs: config.times.reassignMs });
+    const taken = await claimJob(db, id, ask, { now, leaseMs: config.times.reassignMs });
     if (typeof taken === 'string') return 204;
     const { attempt, fence } = taken.got;
     if (!this.#attempts.some((known) => known.id === attempt)) this.#attempts.push({ id: attempt, fence });

@@ -90,7 +90,7 @@ test('after a pause it is tried with one job; the pause doubles when that breaks
 /** Whether a claim of the runner comes to nothing at the moment. */
 async function givesNothing({ services }: QueueServer, { name, instance }: PuppetRunner): Promise<boolean> {
   const runner = await findRunner(services.db, name);
-  const o = { now: services.now(), leaseMs: services.config.times.reassignMs };
+  const o = { now: services.now, leaseMs: services.config.times.reassignMs };
   return (await claimJob(services.db, runner?.id ?? '', { instance, claimId: newId() }, o)) === 'not-for-you';
 }
 
