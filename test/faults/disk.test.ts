@@ -17,7 +17,7 @@ test('a server whose disk is full says so, keeps what it has, and goes on when t
   const before = await installation.push();
   await rig.until('faults', before, ({ status }) => status === 'running');
   disk.fill(0);
-  const refused = await installation.pushOnce();
+  const refused = await installation.pushes.pushOnce();
   expect(refused).toMatchObject({ status: 507, body: { code: 'disk-full' } });
   expect(await rig.api('GET', `/api/projects/faults/builds/${before}`)).toMatchObject({ number: before });
   // It is sent again until it is taken, as is what the runners hold.

@@ -1,14 +1,12 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Build } from '@reprise/server/api.ts';
 import { FaultProxy } from '../rig/fault-proxy.ts';
-import { deliver, pushPayload } from '../rig/github.ts';
 import type { RepriseProcess } from '../rig/process.ts';
 import { Rig, type RigProject } from '../rig/reprise.ts';
+import { CANARY, printing } from './printed.ts';
+import { Pushes } from './pushes.ts';
 
 const PROJECT = 'faults';
-/** A secret of the project that its steps print: it must be found nowhere. */
-export const CANARY = 'canary-9f31c0d2a7b54e68';
 
 export interface Shape {
   runners: number;
@@ -35,20 +33,17 @@ export interface FaultyRunner {
  */
 export class Installation implements AsyncDisposable {
   readonly rig: Rig;
-  readonly project: RigProject;
+  readonly pushes: Pushes;
   readonly shape: Shape;
   readonly runners: FaultyRunner[] = [];
-  /** What was answered 2xx: the delivery's id and its build. */
-  readonly acknowledged = new Map<string, number>();
   /** What the server answers for every log (`build/attempt`) and artifact (`build`) at the end. */
   readonly answers = { logs: new Map<string, Buffer>(), artifacts: new Map<number, Buffer>() };
   /** Everything that processes which were ended had printed. */
   readonly outputs: string[] = [];
-  #up: PromiseWithResolvers<void> | null = null;
 
   private constructor(rig: Rig, project: RigProject, shape: Shape) {
     this.rig = rig;
-    this.project = project;
+    this.pushes = new Pushes(project);
     this.shape = shape;
   }
 
@@ -75,35 +70,17 @@ export class Installation implements AsyncDisposable {
     return this.shape.dataDir ?? this.rig.path('data');
   }
 
-  /** Sends a push until it is answered, and again if told, as GitHub may. Returns its build's number. */
-  async push({ times = 1 } = {}): Promise<number> {
-    const delivery = this.#delivery();
-    let number: number | null = null;
-    for (let sent = 0; sent < times || number === null; sent += 1) {
-      const response = await this.#untilAnswered(() => deliver(delivery));
-      const { builds } = (await response.json()) as { builds: { number: number }[] };
-      number = builds[0]?.number ?? null;
-      if (number !== null) this.acknowledged.set(delivery.guid, number);
-    }
-    return number ?? 0;
-  }
-
-  /** Sends a push and takes what it is answered for an answer. */
-  async pushOnce(): Promise<{ status: number; body: unknown }> {
-    const response = await deliver(this.#delivery());
-    return { status: response.status, body: await response.json() };
+  push(o?: { times: number }): Promise<number> {
+    return this.pushes.push(o);
   }
 
   /** Ends the server as a power cut does, or waits for it to end itself, and starts it again, with these settings of its own. */
   async restartServer(o: { wait?: boolean; crashAt?: string } = {}): Promise<void> {
-    this.#up ??= Promise.withResolvers<void>();
     const { server } = this.rig;
     if (!o.wait) await server.kill();
     else if (this.isUp) await once(server.child, 'close');
     this.outputs.push(server.output());
     await this.rig.startServer(o.crashAt === undefined ? {} : { REPRISE_TEST_CRASH_AT: o.crashAt });
-    this.#up.resolve();
-    this.#up = null;
   }
 
   /** Ends a runner as a power cut does and starts it again on what it left. */
@@ -115,8 +92,7 @@ export class Installation implements AsyncDisposable {
 
   /** Resolves once every build that was acknowledged is over, with what became of it. */
   async settled(): Promise<Build[]> {
-    const numbers = [...new Set(this.acknowledged.values())];
-    return Promise.all(numbers.map((number) => this.rig.ended(PROJECT, number)));
+    return Promise.all(this.pushes.builds.map((number) => this.rig.ended(PROJECT, number)));
   }
 
   /** Asks for every log and artifact, and ends everything in order, so that what is left on disk can be looked at. */
@@ -163,49 +139,10 @@ export class Installation implements AsyncDisposable {
   #runnerProcess({ name, token, proxy }: Omit<FaultyRunner, 'process'>): RepriseProcess {
     return this.rig.restartRunner(name, token, { env: { REPRISE_SERVER: proxy.address } });
   }
-
-  #delivery() {
-    // Another commit before it each time: else it would be taken for the same push, come by another webhook.
-    const before = randomBytes(20).toString('hex');
-    const payload = pushPayload({
-      github: `example/${PROJECT}`,
-      branch: 'main',
-      before,
-      after: this.project.head,
-    });
-    return { ...this.project.webhook, event: 'push', payload, guid: randomUUID() };
-  }
-
-  async #untilAnswered(ask: () => Promise<Response>): Promise<Response> {
-    for (;;) {
-      const response = await ask().catch(() => null);
-      if (response?.ok) return response;
-      if (response && response.status < 500) throw new Error(`${response.status} ${await response.text()}`);
-      await (this.#up?.promise ?? new Promise((resolve) => setTimeout(resolve, 20)));
-    }
-  }
 }
 
-/** What a build's step prints: a stream that its number alone decides. */
-export function expectedLines(build: number, lines: number): string {
-  let state = build;
-  let text = '';
-  for (let line = 0; line < lines; line += 1) {
-    state = (state * 16807) % 2147483647;
-    text += `${line} ${state}\n`;
-  }
-  return `${text}the canary is ***\n`;
-}
-
-function pipeline({ lines, rest = 0 }: Shape): string {
-  const run = `
-    s=$REPRISE_BUILD
-    for ((i = 0; i < ${lines}; i++)); do
-      s=$(( s * 16807 % 2147483647 ))
-      echo "$i $s"
-      if [ $i = ${Math.floor(lines / 2)} ]; then sleep ${rest}; fi
-    done
-    echo "the canary is $CANARY"`;
+function pipeline(shape: Shape): string {
+  const run = printing('$REPRISE_BUILD', shape);
   const job = { secrets: ['CANARY'], steps: [{ run }], artifact: { name: 'site', paths: ['data'] } };
   return JSON.stringify({ version: 1, jobs: { work: job } });
 }

@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import SQLite from 'better-sqlite3';
 import { filesWith } from '../rig/canary.ts';
-import { CANARY, expectedLines, type Installation } from './installation.ts';
+import type { Installation } from './installation.ts';
+import { CANARY, printed } from './printed.ts';
 
 interface Attempt {
   id: string;
@@ -28,7 +29,7 @@ export function breaches(installation: Installation): string[] {
   try {
     const attempts = attemptsIn(db);
     return [
-      ...deliveries(db, installation.acknowledged),
+      ...deliveries(db, installation.pushes.acknowledged),
       ...results(db, attempts),
       ...overlaps(attempts),
       ...attempts.flatMap((attempt) => logOf(installation, attempt)),
@@ -111,7 +112,7 @@ function logOf({ answers, shape }: Installation, attempt: Attempt): string[] {
   if (attempt.log_sha256 !== null && sha256(bytes) !== attempt.log_sha256)
     return [`${name} does not have its digest (${bytes.length} bytes, ${attempt.log_size} recorded)`];
   if (attempt.status !== 'passed') return [];
-  const expected = Buffer.from(expectedLines(attempt.build, shape.lines));
+  const expected = Buffer.from(printed(attempt.build, shape.lines));
   const start = attempt.offset ?? 0;
   return expected.equals(bytes.subarray(start, start + expected.length))
     ? []

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { freePort, startHaproxy } from './haproxy.ts';
+import { FaultProxy } from './fault-proxy.ts';
+import { freePort, type Haproxy, startHaproxy } from './haproxy.ts';
 import { PostgresServer } from './postgres.ts';
 import { type RepriseProcess, startReprise } from './process.ts';
 import { RedisServer } from './redis.ts';
 import { makeRepository } from './repository.ts';
-import { ADMIN_TOKEN } from './reprise.ts';
+import { ADMIN_TOKEN, type RigProject } from './reprise.ts';
 import { startS3 } from './s3.ts';
 import { tempDir } from './temp.ts';
 
@@ -15,16 +16,34 @@ export interface ClusterServer {
   process: RepriseProcess;
   address: string;
   port: number;
+  /** Its way to PostgreSQL, where that can be cut. */
+  toDatabase: FaultProxy | null;
+}
+
+interface Runner {
+  token: string;
+  address: string;
+  env: Record<string, string>;
+  process: RepriseProcess;
+}
+
+export interface ClusterOptions {
+  /** Every server comes to PostgreSQL by a way of its own that can be cut, and that costs some time. */
+  isCuttable?: boolean;
 }
 
 /** Servers behind HAProxy with PostgreSQL, Redis and S3-compatible storage, all real, and runners that come through HAProxy. */
 export class Cluster implements AsyncDisposable {
   readonly #undo = new AsyncDisposableStack();
   readonly #dir = this.#undo.use(tempDir());
-  readonly #runners = new Map<string, { token: string; address: string; process: RepriseProcess }>();
+  readonly #runners = new Map<string, Runner>();
   readonly #env: Record<string, string>;
   readonly servers: ClusterServer[] = [];
   redis!: RedisServer;
+  postgres!: PostgresServer;
+  haproxy!: Haproxy;
+  /** For who looks into the records past the servers. */
+  databaseUrl = '';
   /** HAProxy's. */
   address = '';
 
@@ -32,7 +51,11 @@ export class Cluster implements AsyncDisposable {
     this.#env = env;
   }
 
-  static async start(count: number, env: Record<string, string> = {}): Promise<Cluster> {
+  static async start(
+    count: number,
+    env: Record<string, string> = {},
+    o: ClusterOptions = {},
+  ): Promise<Cluster> {
     const cluster = new Cluster({
       REPRISE_ADMIN_TOKEN: ADMIN_TOKEN,
       REPRISE_SECRET_KEY: randomBytes(32).toString('hex'),
@@ -41,7 +64,7 @@ export class Cluster implements AsyncDisposable {
       REPRISE_DRAIN_SECONDS: '2',
       ...env,
     });
-    await cluster.#open(count);
+    await cluster.#open(count, o);
     return cluster;
   }
 
@@ -55,6 +78,7 @@ export class Cluster implements AsyncDisposable {
     server.process = startReprise(['server'], {
       ...this.#env,
       HOME: this.path(),
+      DATABASE_URL: server.toDatabase ? this.#throughProxy(server.toDatabase) : this.databaseUrl,
       REPRISE_PORT: String(server.port),
       REPRISE_DATA_DIR: this.path(`server-${at}`),
     });
@@ -83,7 +107,7 @@ export class Cluster implements AsyncDisposable {
   restartRunner(name: string): RepriseProcess {
     const known = this.#runners.get(name);
     if (!known) throw new Error(`There is no runner ${name}.`);
-    return this.#run(name, known.token, known.address);
+    return this.#run(name, known.token, known.address, known.env);
   }
 
   runner(name: string): RepriseProcess | undefined {
@@ -113,10 +137,13 @@ export class Cluster implements AsyncDisposable {
     }
   }
 
-  async project(name: string, files: Record<string, string>): Promise<void> {
+  /** A repository with one commit of these files, registered as a project of the same name. */
+  async project(name: string, files: Record<string, string>): Promise<Omit<RigProject, 'repository'>> {
     const repository = makeRepository(this.path('repositories', name));
-    repository.commit('First', files);
-    await this.api('POST', '/api/projects', { name, cloneUrl: `file://${repository.path}` });
+    const head = repository.commit('First', files);
+    const project = { name, cloneUrl: `file://${repository.path}`, github: `example/${name}` };
+    const { webhook } = await this.api<Pick<RigProject, 'webhook'>>('POST', '/api/projects', project);
+    return { name, head, webhook };
   }
 
   /** Asks for a build of the default branch; returns its number. */
@@ -131,12 +158,12 @@ export class Cluster implements AsyncDisposable {
     await this.#undo.disposeAsync();
   }
 
-  async #open(count: number): Promise<void> {
-    const postgres = this.#undo.use(await PostgresServer.start());
+  async #open(count: number, { isCuttable = false }: ClusterOptions): Promise<void> {
+    this.postgres = this.#undo.use(await PostgresServer.start());
     this.redis = this.#undo.use(await RedisServer.start());
     const s3 = this.#undo.use(await startS3());
+    this.databaseUrl = await this.postgres.freshDatabase();
     Object.assign(this.#env, {
-      DATABASE_URL: await postgres.freshDatabase(),
       REDIS_URL: this.redis.url,
       STORAGE_URL: await s3.bucket('reprise'),
     });
@@ -145,11 +172,23 @@ export class Cluster implements AsyncDisposable {
     this.#env['REPRISE_URL'] = this.address;
     for (let at = 0; at < count; at++) {
       const port = await freePort();
-      this.servers.push({ port, address: `http://127.0.0.1:${port}`, process: undefined as never });
+      const socket = `${this.postgres.socket}/.s.PGSQL.5432`;
+      const toDatabase = isCuttable ? this.#undo.use(await FaultProxy.to(socket)) : null;
+      this.servers.push({
+        port,
+        address: `http://127.0.0.1:${port}`,
+        toDatabase,
+        process: undefined as never,
+      });
       await this.startServer(at);
     }
     const ports = this.servers.map(({ port }) => port);
-    this.#undo.use(await startHaproxy(front, ports));
+    this.haproxy = this.#undo.use(await startHaproxy(front, ports));
+  }
+
+  #throughProxy(proxy: FaultProxy): string {
+    const { pathname } = new URL(this.databaseUrl.replace('@/', '@localhost/'));
+    return `postgres://postgres@${new URL(proxy.address).host}${pathname}`;
   }
 
   #run(name: string, token: string, address: string, env: Record<string, string> = {}): RepriseProcess {
@@ -160,7 +199,7 @@ export class Cluster implements AsyncDisposable {
       REPRISE_DATA_DIR: this.path(`runner-${name}`),
       ...env,
     });
-    this.#runners.set(name, { token, address, process });
+    this.#runners.set(name, { token, address, env, process });
     return process;
   }
 }

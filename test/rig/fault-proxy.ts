@@ -1,5 +1,12 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import {
+  type AddressInfo,
+  connect,
+  createServer,
+  type NetConnectOpts,
+  type Server,
+  type Socket,
+} from 'node:net';
 import { Random } from './random.ts';
 
 /** What the network does to connections. */
@@ -14,7 +21,7 @@ export type Weather =
 export class FaultProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
-  #target: number;
+  readonly #target: NetConnectOpts;
   #weather: Weather = 'fair';
   readonly #random = new Random(1);
   /** Loses about every third answer: the server has done what it was asked, and the line breaks before the first byte arrives. */
@@ -22,14 +29,18 @@ export class FaultProxy implements AsyncDisposable {
   /** Answers lost so far. */
   lost = 0;
 
-  private constructor(target: number) {
+  private constructor(target: NetConnectOpts) {
     this.#target = target;
     this.#server = createServer({ allowHalfOpen: true }, (near) => this.#take(near));
   }
 
-  /** Leads to `127.0.0.1:<port of address>`. */
+  /** Leads to `127.0.0.1:<port of address>`, or to the Unix socket at an absolute path. */
   static async to(address: string): Promise<FaultProxy> {
-    const proxy = new FaultProxy(Number(new URL(address).port));
+    const proxy = new FaultProxy(
+      address.startsWith('/')
+        ? { path: address, allowHalfOpen: true }
+        : { port: Number(new URL(address).port), host: '127.0.0.1', allowHalfOpen: true },
+    );
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;
@@ -59,7 +70,7 @@ export class FaultProxy implements AsyncDisposable {
 
   #take(near: Socket): void {
     if (this.#weather === 'down') return void near.resetAndDestroy();
-    const far = connect({ port: this.#target, host: '127.0.0.1', allowHalfOpen: true });
+    const far = connect(this.#target);
     const pair = new Pair(near, far, () => this.#shallLose());
     this.#pairs.add(pair);
     pair.ended.then(() => this.#pairs.delete(pair));
@@ -115,6 +126,8 @@ class Pair {
 
   reset(): void {
     this.#near.resetAndDestroy();
-    this.#far.resetAndDestroy();
+    // Only TCP knows a reset; of a Unix socket this is all that the other end would see.
+    if (this.#far.remotePort === undefined) this.#far.destroy();
+    else this.#far.resetAndDestroy();
   }
 }

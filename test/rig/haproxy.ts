@@ -17,8 +17,14 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** A real HAProxy, which ends with this process. */
+export interface Haproxy extends AsyncDisposable {
+  /** Ends it at once, with every connection through it, and starts it again. */
+  restart(): Promise<void>;
+}
+
 /** A real HAProxy at `port`, before servers at these ports of this machine. Resolves once one of them is ready. */
-export async function startHaproxy(port: number, ports: readonly number[]): Promise<AsyncDisposable> {
+export async function startHaproxy(port: number, ports: readonly number[]): Promise<Haproxy> {
   const dir = tempDir();
   const config = readFileSync(HAPROXY_CFG, 'utf8')
     .replace('bind :8080', `bind 127.0.0.1:${port}`)
@@ -28,18 +34,31 @@ export async function startHaproxy(port: number, ports: readonly number[]): Prom
     });
   writeFileSync(dir.join('haproxy.cfg'), config);
   const words = ['--pdeathsig', 'KILL', 'haproxy', '-db', '-f', dir.join('haproxy.cfg')];
-  const child: ChildProcess = spawn('setpriv', words, { stdio: ['ignore', 'ignore', 'ignore'] });
-  const address = `http://127.0.0.1:${port}`;
-  while ((await fetch(`${address}/readyz`).catch(() => null))?.status !== 200) {
-    if (child.exitCode !== null) throw new Error('HAProxy ended.');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  const run = () => spawn('setpriv', words, { stdio: ['ignore', 'ignore', 'ignore'] });
+  let child = run();
+  await answers(port, child);
   return {
+    async restart() {
+      await end(child);
+      child = run();
+      await answers(port, child);
+    },
     async [Symbol.asyncDispose]() {
-      const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
+      await end(child);
       dir[Symbol.dispose]();
     },
   };
+}
+
+async function answers(port: number, child: ChildProcess): Promise<void> {
+  while ((await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null))?.status !== 200) {
+    if (child.exitCode !== null) throw new Error('HAProxy ended.');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
 }

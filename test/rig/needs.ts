@@ -33,10 +33,13 @@ const NEEDS: [RegExp, string[]][] = [
   ],
   [/\/(contract\/(wake|background|live)|integration\/servers)/, ['redis-server', 'setpriv']],
   [
-    /\/scenarios\/several-servers/,
+    /\/(scenarios\/several-servers|faults\/storm)/,
     ['haproxy', 'redis-server', '/usr/bin/python3', '/usr/lib/python3/dist-packages/swift/common/wsgi.py'],
   ],
-  [/\/(contract\/records|integration\/db|scenarios\/migrate-engine)/, ['/usr/lib/postgresql', 'setpriv']],
+  [
+    /\/(contract\/records|integration\/db|scenarios\/(migrate-engine|several-servers)|faults\/storm)/,
+    ['/usr/lib/postgresql', 'setpriv'],
+  ],
   [/\/integration\//, ['git']],
 ];
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { parseRedisUrl, type RedisSettings } from '@reprise/server/redis/redis-url.ts';
@@ -47,6 +47,11 @@ export class RedisServer implements AsyncDisposable {
     const ended = this.#child && name === 'SIGKILL' ? once(this.#child, 'exit') : null;
     this.#child?.kill(name);
     await ended;
+  }
+
+  /** It lives, and holds nothing any more. */
+  flush(): void {
+    execFileSync('redis-cli', ['-s', this.#dir.join('redis.sock'), 'flushall'], { stdio: 'ignore' });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
