@@ -157,6 +157,7 @@ function buildServices(
     github: config.githubApi && connectGithub(config.githubApi),
     logs: openLogs(o, { objects: storage.logs, dir: below('logs') }),
     blobs: new BlobStore(storage.blobs),
+    storage,
     wake: exchange.wake,
     background: exchange.background,
     holds: exchange.holds,

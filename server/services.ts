@@ -17,6 +17,7 @@ import type { Retention } from './retention/sweep.ts';
 import type { Background } from './servers/background.ts';
 import type { Holds } from './servers/holds.ts';
 import type { NewsBoard } from './servers/news.ts';
+import type { Storage } from './storage/open.ts';
 import type { Vault } from './vault.ts';
 
 /** What the server is made of; built once in `app.ts` and handed to every group of routes. */
@@ -35,6 +36,8 @@ export interface Services {
   github: Promise<Github> | null;
   logs: LogStore;
   blobs: BlobStore;
+  /** What is behind `logs` and `blobs`, for who looks at all of it. */
+  storage: Storage;
   live: Live;
   queue: Queue;
   /** Between the queue and the runners that wait, at whichever server. */

@@ -8,6 +8,7 @@ import { pruneDeliveries, pruneProbes } from './prune.ts';
 import { removeBytes } from './removals.ts';
 import { removeBuilds } from './remove-builds.ts';
 import { rulesOf } from './rules.ts';
+import { Unrecorded } from './unrecorded.ts';
 
 /** How often it is looked for what may go. */
 const EVERY_MS = 10 * 60_000;
@@ -21,10 +22,12 @@ export class Retention {
   readonly #services: Services;
   /** Of each project, the number after which the next sweep goes on; none: from its oldest build. */
   readonly #after = new Map<string, number>();
+  readonly #unrecorded: Unrecorded;
   readonly #rounds: Rounds;
 
   constructor(services: Services) {
     this.#services = services;
+    this.#unrecorded = new Unrecorded(services);
     const failed = 'what may go could not be removed; it is tried again';
     this.#rounds = new Rounds({ log: services.log, failed, work: () => this.sweep() });
   }
@@ -47,6 +50,7 @@ export class Retention {
       await this.#whileThereIs(() => pruneDeliveries(db, now()));
       await this.#whileThereIs(() => pruneProbes(db, now()));
       await this.#whileThereIs(() => removeBytes(this.#services));
+      await this.#unrecorded.look();
     });
   }
 

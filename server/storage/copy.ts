@@ -29,7 +29,7 @@ export async function copyStorage(o: {
 }): Promise<Copied> {
   const copied: Copied = { blobs: 0, logs: 0, bytes: 0, problems: [] };
   await copyBlobs(o, copied);
-  for await (const key of o.from.logs.keys()) {
+  for await (const { key } of o.from.logs.list()) {
     if (key.endsWith('.log')) await copyLog(o, key, copied);
   }
   return copied;
@@ -40,7 +40,7 @@ type Ends = Parameters<typeof copyStorage>[0];
 async function copyBlobs({ from, to, db }: Ends, copied: Copied): Promise<void> {
   const source = new BlobStore(from.blobs);
   const target = new BlobStore(to.blobs);
-  for await (const key of from.blobs.keys()) {
+  for await (const { key } of from.blobs.list()) {
     const sha256 = key.slice(3);
     if (await target.has(sha256)) continue;
     const size = await source.size(sha256);

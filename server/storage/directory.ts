@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { crashPoint } from '../crash-point.ts';
 import { diskFull } from '../http/disk-full.ts';
-import { assertKey, type ObjectStore, type StoredObject } from './objects.ts';
+import { assertKey, type ListedObject, type ObjectStore, type StoredObject } from './objects.ts';
 
 /** Bytes read or sent at once. */
 const PIECE = 256 * 1024;
@@ -50,11 +50,15 @@ export class DirectoryStore implements ObjectStore {
     await rm(this.#path(key), { force: true });
   }
 
-  async *keys(): AsyncGenerator<string> {
-    for (const { name: directory } of await readdir(this.#dir, { withFileTypes: true })) {
-      if (!/^[0-9a-z]{2}$/.test(directory)) continue;
-      for (const name of await readdir(join(this.#dir, directory)))
-        if (!name.includes('.damaged-')) yield `${directory}/${name}`;
+  async *list({ after = '' }: { after?: string } = {}): AsyncGenerator<ListedObject> {
+    for (const directory of (await readdir(this.#dir)).sort()) {
+      if (!/^[0-9a-z]{2}$/.test(directory) || directory < after.slice(0, 2)) continue;
+      for (const name of (await readdir(join(this.#dir, directory))).sort()) {
+        const key = `${directory}/${name}`;
+        if (key <= after || name.includes('.damaged-')) continue;
+        const stats = await stat(join(this.#dir, key)).catch(() => null);
+        if (stats) yield { key, storedAt: stats.mtimeMs };
+      }
     }
   }
 

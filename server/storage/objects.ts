@@ -17,13 +17,19 @@ export interface ObjectStore {
   /** Removes an object; that it is not there is fine. */
   remove(key: string): Promise<void>;
 
-  /** Keys of all objects, in any order. */
-  keys(): AsyncIterable<string>;
+  /** All objects in the order of their keys; those whose keys follow `after`. What is stored or removed meanwhile may be missing. */
+  list(o?: { after?: string }): AsyncIterable<ListedObject>;
 
   /** An address that gives the object to whoever has it; null where people are not sent elsewhere. */
   link(key: string, o: LinkOptions): Promise<string | null>;
 
   close(): Promise<void>;
+}
+
+export interface ListedObject {
+  key: string;
+  /** When it was last stored, by the clock of the place. */
+  storedAt: number;
 }
 
 export interface LinkOptions {

@@ -9,7 +9,13 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { assertKey, type LinkOptions, type ObjectStore, type StoredObject } from './objects.ts';
+import {
+  assertKey,
+  type LinkOptions,
+  type ListedObject,
+  type ObjectStore,
+  type StoredObject,
+} from './objects.ts';
 import { explain, isMissing, unlessMissing } from './s3-errors.ts';
 import { abortLeftovers, type Place, upload } from './s3-upload.ts';
 import type { S3Settings } from './storage-url.ts';
@@ -86,14 +92,16 @@ export class S3Store implements ObjectStore {
     await this.#client.send(new DeleteObjectCommand(this.#at(key))).catch(explain);
   }
 
-  async *keys(): AsyncGenerator<string> {
-    const { bucket, prefix } = this.#place;
-    for (let after: string | undefined; ; ) {
-      const list = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ContinuationToken: after });
+  async *list({ after }: { after?: string } = {}): AsyncGenerator<ListedObject> {
+    const { bucket: Bucket, prefix: Prefix } = this.#place;
+    const from = after ? { StartAfter: `${Prefix}${after}` } : {};
+    for (let ContinuationToken: string | undefined; ; ) {
+      const list = new ListObjectsV2Command({ Bucket, Prefix, ...from, ContinuationToken });
       const page = await this.#client.send(list).catch(explain);
-      for (const { Key } of page.Contents ?? []) if (Key) yield Key.slice(prefix.length);
+      for (const { Key, LastModified } of page.Contents ?? [])
+        if (Key && LastModified) yield { key: Key.slice(Prefix.length), storedAt: LastModified.getTime() };
       if (!page.IsTruncated) return;
-      after = page.NextContinuationToken;
+      ContinuationToken = page.NextContinuationToken;
     }
   }
 

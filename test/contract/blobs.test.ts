@@ -164,6 +164,22 @@ describe.each<[string, () => Promise<Place>]>([
     expect(await place.objects.open('ab/abc.log')).toBe(null);
   });
 
+  test('all that is there is listed in the order of its keys, from any of them on, with the time it was stored', async () => {
+    await using place = await openPlace();
+    const before = Date.now();
+    const keys = ['01/a', '0z/b.log', '0z/b.log.lines', '0z/c.log', 'a0/d', 'zz/e'];
+    for (const key of [...keys].reverse()) await place.objects.put(key, pieces(SMALL));
+    expect(await keysOf(place.objects)).toEqual(keys);
+    for (const [at, after] of keys.entries())
+      expect(await keysOf(place.objects, after)).toEqual(keys.slice(at + 1));
+    expect(await keysOf(place.objects, '0z')).toEqual(keys.slice(1));
+    for await (const { storedAt } of place.objects.list()) {
+      // Some places count in whole seconds.
+      expect(storedAt).toBeGreaterThan(before - 2000);
+      expect(storedAt).toBeLessThan(Date.now() + 2000);
+    }
+  });
+
   test('what is no key names nothing', async () => {
     await using place = await openPlace();
     for (const key of ['../../etc/passwd', 'ab/../cd', 'ab', '', 'ab/CD', 'abc/d'])
@@ -308,9 +324,9 @@ async function read(
   return Buffer.concat(await stream.toArray());
 }
 
-async function keysOf(objects: ObjectStore): Promise<string[]> {
+async function keysOf(objects: ObjectStore, after = ''): Promise<string[]> {
   const keys: string[] = [];
-  for await (const key of objects.keys()) keys.push(key);
+  for await (const { key } of objects.list({ after })) keys.push(key);
   return keys;
 }
 
