@@ -98,6 +98,12 @@ describe.skipIf(!isRoot)('three servers behind the real HAProxy (as root)', () =
     });
   };
 
+  /** Without HAProxy's count of looks: "UP 2/3" is up, one of its looks having met the restart. */
+  const statusOf = async (index: number) => {
+    const server = { socket: sockets[0] ?? '', backend: 'shop', server: `web-${index + 1}` };
+    return (await serverState(server)).status.replace(/ \d+\/\d+$/, '');
+  };
+
   test('no request of a client fails through a rolling deployment, an undo and a rollback', async () => {
     const first = await carryOut(given('1.0.0', { environment: { batch: null } }));
     expect(first.result, first.log).toMatchObject({ outcome: 'done' });
@@ -126,7 +132,6 @@ describe.skipIf(!isRoot)('three servers behind the real HAProxy (as root)', () =
 
   test('what somebody has taken out stays out, and what a killed deployment took out comes back', async () => {
     expect((await carryOut(given('1.0.0', { environment: { batch: null } }))).result.outcome).toBe('done');
-    const at = (index: number) => ({ socket: sockets[0] ?? '', backend: 'shop', server: `web-${index + 1}` });
     const { connect } = await import('node:net');
     await once(
       connect(sockets[0] ?? '')
@@ -144,22 +149,14 @@ describe.skipIf(!isRoot)('three servers behind the real HAProxy (as root)', () =
     writeFileSync(hosts.at(1, '.reprise/drained'), 'shop/dead\n');
     const { result, log } = await carryOut(given('2.0.0'));
     expect(result, log).toMatchObject({ outcome: 'done' });
-    const status = await Promise.all([0, 1, 2].map(async (index) => (await serverState(at(index))).status));
-    // "UP 2/3" is up, too: one look of HAProxy failed while the restart of a host it had drained went on.
-    expect(status).toEqual(['MAINT', expect.stringMatching(/^UP/), expect.stringMatching(/^UP/)]);
+    expect(await Promise.all([0, 1, 2].map(statusOf))).toEqual(['MAINT', 'UP', 'UP']);
   });
 
   test('whatever ends while a host is being taken out or put back, the next deployment puts it back', {
     timeout: 240_000,
   }, async () => {
     expect((await carryOut(given('1.0.0', { environment: { batch: null } }))).result.outcome).toBe('done');
-    const states = () =>
-      Promise.all(
-        ['web-1', 'web-2', 'web-3'].map(async (server) => {
-          const { status } = await serverState({ socket: sockets[0] ?? '', backend: 'shop', server });
-          return status;
-        }),
-      );
+    const states = () => Promise.all([0, 1, 2].map(statusOf));
     const steps = new Set<string>();
     for (const phase of ['drain', 'ready'] as const) {
       for (const at of ['before', 'after'] as const) {
