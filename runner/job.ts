@@ -42,6 +42,8 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 export class Job {
   readonly attempt: string;
   readonly fence: string;
+  /** When it was asked for, on the monotonic clock: no later than its lease began. */
+  readonly askedAt: number;
   readonly #assignment: Assignment;
   readonly #tools: JobTools;
   readonly #slot: Slot;
@@ -53,8 +55,10 @@ export class Job {
   readonly #abandoned = new AbortController();
   #isReporting = false;
 
-  constructor(assignment: Assignment, slot: Slot, tools: JobTools) {
+  constructor(assignment: Assignment, o: { slot: Slot; askedAt: number; tools: JobTools }) {
     const { attempt, project, build, job } = assignment;
+    const { slot, tools } = o;
+    this.askedAt = o.askedAt;
     this.attempt = attempt;
     this.fence = assignment.fence;
     this.#assignment = assignment;

@@ -48,7 +48,9 @@ export class Runner {
       onCancel: (attempt) => this.#jobs.get(attempt)?.cancel(),
       onRevoked: (attempt) => this.#jobs.get(attempt)?.abandon('the server gave the attempt up'),
       onFenced: (why) => {
-        for (const job of this.#jobs.values()) job.isolate(why);
+        // One that was given meanwhile has a lease of its own.
+        const heldSince = performance.now() - options.tools.times.fenceMs;
+        for (const job of this.#jobs.values()) if (job.askedAt <= heldSince) job.isolate(why);
       },
     });
   }
@@ -87,10 +89,11 @@ export class Runner {
       try {
         await this.#o.room(signal);
         // After a failure the same claim is asked again: if only its answer was lost, the job is not.
+        const askedAt = performance.now();
         const assignment = await this.#claim(ids[0] ?? '');
         this.#o.link.heard();
         backoff.reset();
-        if (assignment) await this.#perform(assignment, slot);
+        if (assignment) await this.#perform(assignment, { slot, askedAt });
         ids.shift();
         ids.push(randomId());
       } catch (error) {
@@ -114,8 +117,8 @@ export class Runner {
     throw new Unanswered('the claim was answered with something that is no assignment');
   }
 
-  async #perform(assignment: Assignment, slot: Slot): Promise<void> {
-    const job = new Job(assignment, slot, this.#o.tools);
+  async #perform(assignment: Assignment, o: { slot: Slot; askedAt: number }): Promise<void> {
+    const job = new Job(assignment, { ...o, tools: this.#o.tools });
     this.#jobs.set(job.attempt, job);
     try {
       await job.run();

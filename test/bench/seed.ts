@@ -1,10 +1,8 @@
 import type { PlannedJob } from '@reprise/pipelines/model.ts';
 import { isPostgres } from '@reprise/server/db/dialect.ts';
-import { openDatabase } from '@reprise/server/db/open.ts';
 import type { Database } from '@reprise/server/db/schema.ts';
-import { Secret } from '@reprise/server/secret.ts';
 import { type RawBuilder, sql, type Transaction } from 'kysely';
-import { engineSettings } from '../rig/engine.ts';
+import { withRecords } from '../rig/records.ts';
 import type { Rig } from '../rig/reprise.ts';
 
 const STEP = { run: 'true', env: {}, timeoutMs: null, workingDirectory: null, shell: null, network: 'none' };
@@ -33,20 +31,15 @@ export async function seedBuilds(
   o: { builds: number; status: 'queued' | 'passed' },
 ): Promise<void> {
   await rig.server.stop();
-  const { DATABASE_URL } = await engineSettings(rig.path('data'));
-  const url = DATABASE_URL === undefined ? null : new Secret(DATABASE_URL);
-  const { db, close } = await openDatabase(rig.path('data', 'reprise.db'), url);
-  try {
+  await withRecords(rig.path('data'), async (db) => {
     await db.transaction().execute(async (trx) => {
       await insertBuilds(trx, project, o);
       await insertJobs(trx, o.status);
       if (o.status === 'passed') await insertAttempts(trx);
     });
     // PostgreSQL does so by itself within a minute or so of such a change.
-    if (url) await sql`analyze`.execute(db);
-  } finally {
-    await close();
-  }
+    if (isPostgres(db)) await sql`analyze`.execute(db);
+  });
   await rig.startServer();
 }
 

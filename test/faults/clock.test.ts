@@ -40,5 +40,5 @@ test('a server whose clock is set forth and back loses no attempt, and nothing e
     }
   }
   await installation.stop();
-  expect(breaches(installation)).toEqual([]);
+  expect(await breaches(installation)).toEqual([]);
 });

@@ -65,11 +65,6 @@ export class Installation implements AsyncDisposable {
     return exitCode === null && signalCode === null;
   }
 
-  /** Where the server keeps everything. */
-  get dataDir(): string {
-    return this.shape.dataDir ?? this.rig.path('data');
-  }
-
   push(o?: { times: number }): Promise<number> {
     return this.pushes.push(o);
   }
@@ -80,7 +75,8 @@ export class Installation implements AsyncDisposable {
     if (!o.wait) await server.kill();
     else if (this.isUp) await once(server.child, 'close');
     this.outputs.push(server.output());
-    await this.rig.startServer(o.crashAt === undefined ? {} : { REPRISE_TEST_CRASH_AT: o.crashAt });
+    if (o.crashAt === undefined) await this.rig.startServer();
+    else await this.#startToCrash(o.crashAt);
   }
 
   /** Ends a runner as a power cut does and starts it again on what it left. */
@@ -107,6 +103,15 @@ export class Installation implements AsyncDisposable {
     await Promise.all(this.runners.map(({ process }) => process.kill()));
     await Promise.all(this.runners.map(({ proxy }) => proxy[Symbol.asyncDispose]()));
     await this.rig[Symbol.asyncDispose]();
+  }
+
+  /** It may come to the point while it starts. */
+  async #startToCrash(point: string): Promise<void> {
+    await this.rig.startServer({ REPRISE_TEST_CRASH_AT: point }).catch(async (error: unknown) => {
+      const { child } = this.rig.server;
+      if (this.isUp) await once(child, 'close');
+      if (child.signalCode !== 'SIGKILL') throw error;
+    });
   }
 
   async #keepAnswers({ number, jobs, artifacts }: Build): Promise<void> {

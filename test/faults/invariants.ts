@@ -1,87 +1,80 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import SQLite from 'better-sqlite3';
+import { isPostgres } from '@reprise/server/db/dialect.ts';
+import type { Database } from '@reprise/server/db/schema.ts';
+import { type Kysely, sql } from 'kysely';
 import { filesWith } from '../rig/canary.ts';
+import { allRecords, withRecords } from '../rig/records.ts';
 import type { Installation } from './installation.ts';
 import { CANARY, printed } from './printed.ts';
-
-interface Attempt {
-  id: string;
-  build: number;
-  number: number;
-  status: string;
-  claimed_at: number;
-  finished_at: number | null;
-  log_size: number;
-  log_sha256: string | null;
-  /** Where the first step's output begins. */
-  offset: number | null;
-}
 
 /**
  * What must be true of a stopped installation, whatever happened to it; each breach as a sentence. Nothing acknowledged was lost or doubled,
  * each build came to one end by one result, no two attempts of a job overlapped, logs and artifacts are the right bytes, nothing is left
  * over, the secret is nowhere, and the database is sound.
  */
-export function breaches(installation: Installation): string[] {
-  const db = new SQLite(join(installation.dataDir, 'reprise.db'), { readonly: true });
-  try {
-    const attempts = attemptsIn(db);
+export function breaches(installation: Installation): Promise<string[]> {
+  return withRecords(installation.rig.dataDir, async (db) => {
+    const attempts = await attemptsIn(db);
     return [
-      ...deliveries(db, installation.pushes.acknowledged),
-      ...results(db, attempts),
+      ...(await deliveries(db, installation.pushes.acknowledged)),
+      ...(await results(db, attempts)),
       ...overlaps(attempts),
       ...attempts.flatMap((attempt) => logOf(installation, attempt)),
-      ...artifacts(db, installation),
+      ...(await artifacts(db, installation)),
       ...leftovers(installation),
-      ...secrets(installation),
-      ...soundness(db),
+      ...(await secrets(db, installation)),
+      ...(await soundness(db)),
     ];
-  } finally {
-    db.close();
-  }
+  });
 }
 
-function deliveries(db: SQLite.Database, acknowledged: ReadonlyMap<string, number>): string[] {
-  const recorded = new Map(
-    db
-      .prepare('select guid, builds from deliveries')
-      .all()
-      .map((row) => {
-        const { guid, builds } = row as { guid: string; builds: string };
-        return [guid, JSON.parse(builds) as number[]] as const;
-      }),
-  );
+async function deliveries(
+  db: Kysely<Database>,
+  acknowledged: ReadonlyMap<string, number>,
+): Promise<string[]> {
+  const rows = await db.selectFrom('deliveries').select(['guid', 'builds']).execute();
+  const recorded = new Map(rows.map(({ guid, builds }) => [guid, JSON.parse(builds) as number[]]));
   const found: string[] = [];
   for (const [guid, build] of acknowledged) {
     const builds = recorded.get(guid);
     if (String(builds) !== String([build]))
       found.push(`delivery ${guid} was answered with #${build} and has ${builds}`);
   }
-  const { count } = db.prepare('select count(*) as count from builds').get() as { count: number };
+  const builds = await db.selectFrom('builds').select('id').execute();
   const named = new Set([...recorded.values()].flat());
-  if (count !== named.size) found.push(`${count} builds were made of ${named.size} deliveries`);
+  if (builds.length !== named.size)
+    found.push(`${builds.length} builds were made of ${named.size} deliveries`);
   return found;
 }
 
-function attemptsIn(db: SQLite.Database): Attempt[] {
+type Attempt = Awaited<ReturnType<typeof attemptsIn>>[number];
+
+/** In the order in which they were made, with the place in the log where the first step's output begins. */
+function attemptsIn(db: Kysely<Database>) {
   return db
-    .prepare(
-      `select attempts.*, builds.number as build,
-         (select log_offset from steps where attempt_id = attempts.id and position = 0) as offset
-       from attempts join jobs on jobs.id = attempts.job_id join builds on builds.id = jobs.build_id
-       order by builds.number, attempts.number`,
+    .selectFrom('attempts')
+    .innerJoin('jobs', 'jobs.id', 'attempts.job_id')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .leftJoin('steps', (join) =>
+      join.onRef('steps.attempt_id', '=', 'attempts.id').on('steps.position', '=', 0),
     )
-    .all() as Attempt[];
+    .select(['builds.number as build', 'attempts.number', 'attempts.status', 'attempts.claimed_at'])
+    .select(['attempts.finished_at', 'attempts.log_size', 'attempts.log_sha256', 'steps.log_offset'])
+    .orderBy('builds.number')
+    .orderBy('attempts.number')
+    .execute();
 }
 
-function results(db: SQLite.Database, attempts: readonly Attempt[]): string[] {
-  const open = db
-    .prepare(
-      `select number, status from builds where status in ('queued', 'running', 'blocked') or finished_at is null`,
+async function results(db: Kysely<Database>, attempts: readonly Attempt[]): Promise<string[]> {
+  const open = await db
+    .selectFrom('builds')
+    .select(['number', 'status'])
+    .where((at) =>
+      at.or([at('status', 'in', ['queued', 'running', 'blocked']), at('finished_at', 'is', null)]),
     )
-    .all() as { number: number; status: string }[];
+    .execute();
   const accepted = new Map<number, number>();
   for (const { build, status } of attempts) {
     if (status === 'passed' || status === 'failed') accepted.set(build, (accepted.get(build) ?? 0) + 1);
@@ -113,19 +106,21 @@ function logOf({ answers, shape }: Installation, attempt: Attempt): string[] {
     return [`${name} does not have its digest (${bytes.length} bytes, ${attempt.log_size} recorded)`];
   if (attempt.status !== 'passed') return [];
   const expected = Buffer.from(printed(attempt.build, shape.lines));
-  const start = attempt.offset ?? 0;
+  const start = attempt.log_offset ?? 0;
   return expected.equals(bytes.subarray(start, start + expected.length))
     ? []
     : [`${name} is not what was printed`];
 }
 
 /** The same commit made the same bytes, each time, and they are given out as they were recorded. */
-function artifacts(db: SQLite.Database, { answers, dataDir }: Installation): string[] {
-  const rows = db
-    .prepare('select builds.number, sha256 from artifacts join builds on builds.id = artifacts.build_id')
-    .all() as { number: number; sha256: string }[];
+async function artifacts(db: Kysely<Database>, { answers, rig }: Installation): Promise<string[]> {
+  const rows = await db
+    .selectFrom('artifacts')
+    .innerJoin('builds', 'builds.id', 'artifacts.build_id')
+    .select(['builds.number', 'artifacts.sha256'])
+    .execute();
   const wrong = rows.filter((row) => sha256(answers.artifacts.get(row.number) ?? '') !== row.sha256);
-  const incoming = join(dataDir, 'blobs', 'incoming');
+  const incoming = join(rig.dataDir, 'blobs', 'incoming');
   const parts = existsSync(incoming) ? readdirSync(incoming) : [];
   const digests = new Set(rows.map((row) => row.sha256));
   return [
@@ -154,23 +149,27 @@ function environmentOf(pid: string): string {
   }
 }
 
-function secrets({ rig, dataDir, runners, outputs }: Installation): string[] {
+async function secrets(db: Kysely<Database>, installation: Installation): Promise<string[]> {
+  const { rig, runners, outputs } = installation;
   const texts = [CANARY, Buffer.from(CANARY).toString('base64').slice(0, 24)];
-  const places = [dataDir, ...runners.map(({ name }) => rig.path(`runner-${name}`))];
-  const files = places.flatMap((place) => filesWith(place, texts));
-  const printed = outputs.filter((output) => texts.some((text) => output.includes(text)));
-  return [...files, ...printed.map(() => 'the output of a process')].map(
-    (place) => `the secret is in ${place}`,
-  );
+  const has = (text: string) => texts.some((secret) => text.includes(secret));
+  const directories = [rig.dataDir, ...runners.map(({ name }) => rig.path(`runner-${name}`))];
+  return [
+    ...directories.flatMap((directory) => filesWith(directory, texts)),
+    ...outputs.filter(has).map(() => 'the output of a process'),
+    ...(has(await allRecords(db)) ? ['the records'] : []),
+  ].map((place) => `the secret is in ${place}`);
 }
 
-function soundness(db: SQLite.Database): string[] {
-  const integrity = db.pragma('integrity_check', { simple: true });
-  const foreign = db.pragma('foreign_key_check') as object[];
+/** PostgreSQL holds to its own rules on every commit; of SQLite's file it is asked. */
+async function soundness(db: Kysely<Database>): Promise<string[]> {
+  if (isPostgres(db)) return [];
+  const integrity = await sql<{ integrity_check: string }>`pragma integrity_check`.execute(db);
+  const foreign = await sql<object>`pragma foreign_key_check`.execute(db);
   return [
-    ...(integrity === 'ok' ? [] : [`the database is damaged: ${integrity}`]),
-    ...foreign.map((row) => `the database points at nothing: ${JSON.stringify(row)}`),
-  ];
+    ...integrity.rows.map((row) => row.integrity_check).filter((found) => found !== 'ok'),
+    ...foreign.rows.map((row) => `it points at nothing: ${JSON.stringify(row)}`),
+  ].map((found) => `the database is damaged: ${found}`);
 }
 
 function sha256(bytes: Buffer | string): string {

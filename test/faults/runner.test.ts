@@ -25,7 +25,7 @@ test('a runner killed in its builds, again and again, costs each of them an atte
   for (const build of await installation.settled())
     expect(build).toMatchObject({ status: 'passed', jobs: [{ attempt: 2 }] });
   await installation.stop();
-  expect(breaches(installation)).toEqual([]);
+  expect(await breaches(installation)).toEqual([]);
 });
 
 test('a runner that sleeps past its lease and wakes up changes nothing: the other result stands', async () => {
@@ -49,5 +49,5 @@ test('a runner that sleeps past its lease and wakes up changes nothing: the othe
     });
   }
   await installation.stop();
-  expect(breaches(installation)).toEqual([]);
+  expect(await breaches(installation)).toEqual([]);
 });

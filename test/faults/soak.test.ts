@@ -58,7 +58,7 @@ test(
     );
     expect(strange, story.join(', ')).toEqual([]);
     await installation.stop();
-    expect(breaches(installation), `FAULTS_SEED=${SEED}: ${story.join(', ')}`).toEqual([]);
+    expect(await breaches(installation), `FAULTS_SEED=${SEED}: ${story.join(', ')}`).toEqual([]);
   },
   isSoak ? 3_600_000 : 120_000,
 );

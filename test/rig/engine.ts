@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { freshDatabase } from './postgres.ts';
 
+/** Where the servers of the tests have their records. */
+export const ENGINE = process.env['TEST_POSTGRES'] === undefined ? 'sqlite' : 'postgres';
+
 /** Databases by data directory: a server that goes on with one's data goes on with its database. */
 const databases = new Map<string, string>();
 

@@ -1,6 +1,25 @@
+import { join } from 'node:path';
 import { isPostgres } from '@reprise/server/db/dialect.ts';
+import { openDatabase } from '@reprise/server/db/open.ts';
 import type { Database } from '@reprise/server/db/schema.ts';
+import { Secret } from '@reprise/server/secret.ts';
 import { type Kysely, sql } from 'kysely';
+import { engineSettings } from './engine.ts';
+
+/** Does something with the records of the installation on `dataDir`, on whichever engine it runs, or ran. */
+export async function withRecords<T>(
+  dataDir: string,
+  work: (db: Kysely<Database>) => Promise<T>,
+): Promise<T> {
+  const { DATABASE_URL } = await engineSettings(dataDir);
+  const url = DATABASE_URL === undefined ? null : new Secret(DATABASE_URL);
+  const { db, close } = await openDatabase(join(dataDir, 'reprise.db'), url);
+  try {
+    return await work(db);
+  } finally {
+    await close();
+  }
+}
 
 /** Every table's rows, as a text to look for something in, wherever the records are. */
 export async function allRecords(db: Kysely<Database>): Promise<string> {

@@ -46,6 +46,11 @@ export class Rig implements AsyncDisposable {
     return rig;
   }
 
+  /** Where the server keeps what it keeps on this machine. */
+  get dataDir(): string {
+    return this.#options.env?.['REPRISE_DATA_DIR'] ?? this.path('data');
+  }
+
   path(...parts: string[]): string {
     return this.#dir.join(...parts);
   }
@@ -55,10 +60,10 @@ export class Rig implements AsyncDisposable {
     this.server = startReprise([this.#options.command ?? 'server'], {
       ...this.#commonEnv(),
       REPRISE_PORT: this.#port,
-      REPRISE_DATA_DIR: this.path('data'),
+      REPRISE_DATA_DIR: this.dataDir,
       REPRISE_ADMIN_TOKEN: ADMIN_TOKEN,
       REPRISE_GIT_PROTOCOLS: 'file:https:http:ssh',
-      ...(await engineSettings(this.path('data'))),
+      ...(await engineSettings(this.dataDir)),
       ...this.#options.env,
       ...env,
     });

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostRecord } from '@reprise/runner/deploy/deployment.ts';
+import type { Build } from '@reprise/server/api.ts';
 import type { EnvironmentAnswer, PinnedHostAnswer } from '@reprise/server/environments/environment.api.ts';
 import type { DeploymentAnswer, PromotionAnswer } from '@reprise/server/promotions/promotion.api.ts';
 import type { Secret } from '@reprise/server/secrets/secret.api.ts';
-import SQLite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   HELD_STEPS,
@@ -17,6 +17,7 @@ import {
 } from '../rig/deploy/hosts.ts';
 import { HOSTILE_TEXTS } from '../rig/hostile-texts.ts';
 import type { RepriseProcess } from '../rig/process.ts';
+import { withRecords } from '../rig/records.ts';
 import { Rig, type RigProject } from '../rig/reprise.ts';
 
 const SHOP = '/api/projects/shop';
@@ -124,16 +125,6 @@ class Installation implements AsyncDisposable {
     await this.rig[Symbol.asyncDispose]();
     await this.hosts[Symbol.asyncDispose]();
   }
-
-  /** What the server has in its database. */
-  query<Row>(text: string, ...values: string[]): Row[] {
-    const db = new SQLite(this.rig.path('data/reprise.db'), { readonly: true });
-    try {
-      return db.prepare(text).all(...values) as Row[];
-    } finally {
-      db.close();
-    }
-  }
 }
 
 /** A place to deploy to, as its users and its hosts see it. */
@@ -179,12 +170,18 @@ class Environment {
 
   /** What the page says, once nothing is under way any more, looks at hosts included. */
   settled(): Promise<EnvironmentAnswer> {
-    const unfinished = `select 1 from deployments where environment = ? and status in ('queued', 'running')`;
-    return this.#all.rig.when('environments:shop', () =>
-      this.#all.query(unfinished, this.name).length > 0
-        ? null
-        : this.#all.rig.api<EnvironmentAnswer>('GET', this.path),
-    );
+    const { rig } = this.#all;
+    return rig.when('environments:shop', async () => {
+      const unfinished = await withRecords(rig.dataDir, (db) =>
+        db
+          .selectFrom('deployments')
+          .select('id')
+          .where('environment', '=', this.name)
+          .where('status', 'in', ['queued', 'running'])
+          .execute(),
+      );
+      return unfinished.length > 0 ? null : rig.api<EnvironmentAnswer>('GET', this.path);
+    });
   }
 
   /** Has the hosts looked at now. */
@@ -196,11 +193,15 @@ class Environment {
   /** Resolves once a promotion's deployment has recorded that it is about to do this on that host. */
   async about(promotion: string, phase: string, host: number): Promise<void> {
     const name = this.#all.hosts.names[host];
-    await this.#all.rig.when('environments:shop', () => {
-      const rows = this.#all.query<{ record: string }>(
-        `select record from deployment_records join deployments on deployments.id = deployment_id
-         where promotion_id = ? and kind <> 'probe'`,
-        promotion,
+    await this.#all.rig.when('environments:shop', async () => {
+      const rows = await withRecords(this.#all.rig.dataDir, (db) =>
+        db
+          .selectFrom('deployment_records')
+          .innerJoin('deployments', 'deployments.id', 'deployment_records.deployment_id')
+          .select('record')
+          .where('promotion_id', '=', promotion)
+          .where('kind', '<>', 'probe')
+          .execute(),
       );
       const entries = rows.map(({ record }): HostRecord => JSON.parse(record));
       return entries.find((entry) => entry.phase === phase && entry.host === name) ?? null;
@@ -419,10 +420,8 @@ describe.skipIf(!isRoot)('promotions over ssh (as root)', { timeout: 200_000 }, 
     const production = all.at('production');
     const head = all.project.repository.commit('Three', all.files('three'));
     const build = await all.build(head);
-    const [{ sha256 } = { sha256: '' }] = all.query<{ sha256: string }>(
-      'select sha256 from artifacts join builds on builds.id = build_id where builds.number = ?',
-      String(build),
-    );
+    const { artifacts } = await all.rig.api<Build>('GET', `${SHOP}/builds/${build}`);
+    const [{ sha256 } = { sha256: '' }] = artifacts;
     const blobs = all.rig.path('data');
     const file = readdirSync(blobs, { recursive: true, encoding: 'utf8' }).find((name) =>
       name.endsWith(sha256),

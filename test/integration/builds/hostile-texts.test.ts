@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { ENGINE } from '../../rig/engine.ts';
 import { ServerHere } from '../../rig/server-here.ts';
 
 const PIPELINE = "version: 1\njobs:\n  test:\n    steps: [run: 'true']\n";
@@ -48,7 +49,7 @@ test('two hundred hostile texts come back as they were sent, and do nothing', as
 
 /** PostgreSQL's texts hold no NUL. */
 function asKept(text: string): string {
-  return process.env['TEST_POSTGRES'] ? text.replaceAll('\0', '\uFFFD') : text;
+  return ENGINE === 'postgres' ? text.replaceAll('\0', '\uFFFD') : text;
 }
 
 /** Shells, options, markup, terminals, databases, paths, formats and plain size, each in a few shapes. */

@@ -114,6 +114,21 @@ describe('an unreliable server', () => {
     expect(await attempt.finished).toMatchObject({ status: 'passed' });
   });
 
+  test('that was away for longer than a lease may give work before it has answered a renewal', async () => {
+    const before = server.offer({ steps: [ticking] });
+    await before.logged('tick 3');
+    await server.vanish();
+    await abandoned(before, 'no renewal was answered');
+    server.fault = (request) => (request.endsWith('/renew') ? 'unavailable' : null);
+    const given = server.offer({ steps: ['echo here', 'sleep 1', 'echo still here'] });
+    await server.listen();
+    await given.logged('here');
+    // The fence comes by four times a second, and means what was held before.
+    await given.logged('still here');
+    server.fault = () => null;
+    expect(await given.finished).toMatchObject({ status: 'passed' });
+  });
+
   test('that has forgotten the runner hears hello again', async () => {
     const attempt = server.offer({ steps: [ticking] });
     await attempt.logged('tick 3');
