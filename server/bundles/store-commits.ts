@@ -20,6 +20,8 @@ const AGAIN_AFTER_MS = 3_600_000;
 /** Of two neighbours the older must be so many times as large: so a project's bundles are as few as its size has digits. */
 const GROWTH = 2;
 
+const STORED = 'built commits were put into the storage';
+
 type Needed = Pick<Services, 'db' | 'blobs' | 'mirrors' | 'log' | 'now'>;
 
 interface Work {
@@ -124,7 +126,7 @@ interface Tail {
 /** Writes the bundle that follows the first `base`, or that takes the place of so many more as it is too large to follow. */
 async function write(work: Work, tail: Tail): Promise<void> {
   const { services, project, dir, signal } = work;
-  const { db, mirrors, now } = services;
+  const { db, mirrors, log, now } = services;
   const file = join(dir, newId());
   let { base, commits } = tail;
   try {
@@ -148,7 +150,8 @@ async function write(work: Work, tail: Tail): Promise<void> {
       await keepBlob(db, made.sha256);
       await services.blobs.put(made.sha256, createReadStream(file), { limit: made.size });
     }
-    await replaceTail(db, project.id, { ...tail, base, commits, made, now: now() });
+    if (await replaceTail(db, project.id, { ...tail, base, commits, made, now: now() }))
+      log.info({ project: project.name, commits: commits.length, bytes: made?.size ?? 0 }, STORED);
   } finally {
     await rm(file, { force: true });
   }

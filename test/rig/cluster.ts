@@ -138,12 +138,12 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** A repository with one commit of these files, registered as a project of the same name. */
-  async project(name: string, files: Record<string, string>): Promise<Omit<RigProject, 'repository'>> {
+  async project(name: string, files: Record<string, string>): Promise<RigProject> {
     const repository = makeRepository(this.path('repositories', name));
     const head = repository.commit('First', files);
     const project = { name, cloneUrl: `file://${repository.path}`, github: `example/${name}` };
     const { webhook } = await this.api<Pick<RigProject, 'webhook'>>('POST', '/api/projects', project);
-    return { name, head, webhook };
+    return { name, repository, head, webhook };
   }
 
   /** Asks for a build of the default branch; returns its number. */

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { globSync, rmSync } from 'node:fs';
 import type { Build } from '@reprise/server/api.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeToken, signIn } from '../rig/accounts.ts';
@@ -111,9 +112,52 @@ test('a server that is told to end drains: no request fails, no build is lost, a
   await cluster.startServer(0);
 });
 
+test('a commit that upstream forgot, and whose servers are lost with their disks, is built again with the same bytes', async () => {
+  const { repository } = await cluster.project('forgets', {
+    '.reprise.yml': `version: 1
+jobs:
+  packs: {runs-on: [fresh], steps: [{run: mkdir dist && cp text dist}], artifact: {name: kept, paths: [dist]}}
+`,
+    text: 'first',
+  });
+  repository.git('checkout', '--quiet', '-b', 'fork');
+  const sha = repository.commit('On a fork', { text: 'of the fork' });
+  const first = await cluster.startRunner('first', { labels: ['fresh'] });
+  await cluster.api('POST', '/api/projects/forgets/builds', { ref: 'fork' });
+  const built = await ended('forgets', 1);
+  expect(built).toMatchObject({ status: 'passed', commit: sha });
+  const stored = /"project":"forgets".*built commits were put into the storage/;
+  await Promise.any(cluster.servers.map(({ process }) => process.line(stored)));
+
+  repository.git('checkout', '--quiet', 'main');
+  repository.git('branch', '--quiet', '-D', 'fork');
+  repository.git('reflog', 'expire', '--expire=now', '--all');
+  repository.git('gc', '--quiet', '--prune=now');
+  expect(() => repository.git('cat-file', '-e', sha)).toThrow();
+  await first.stop();
+  const having = cluster.servers.flatMap((_, at) => (hasPinned(at, sha) ? [at] : []));
+  expect(having).not.toEqual([]);
+  for (const at of having) {
+    await cluster.servers[at]?.process.kill();
+    rmSync(cluster.path(`server-${at}`), { recursive: true });
+  }
+  // As many as there were, with empty disks.
+  for (const at of having) await cluster.startServer(at);
+  await cluster.startRunner('second', { labels: ['fresh'] });
+  await cluster.insist('POST', '/api/projects/forgets/builds/1/rebuild', { reason: 'once more' });
+  const again = await ended('forgets', 2);
+  expect(again).toMatchObject({ status: 'passed', commit: sha });
+  expect(again.artifacts[0]?.sha256).toBe(built.artifacts[0]?.sha256);
+});
+
 test("HAProxy finds nothing wrong with the documents' configuration as it stands", () => {
   expect(() => execFileSync('haproxy', ['-c', '-f', HAPROXY_CFG], { stdio: 'pipe' })).not.toThrow();
 });
+
+function hasPinned(at: number, sha: string): boolean {
+  const mirrors = cluster.path(`server-${at}`, 'mirrors');
+  return globSync(`*/refs/reprise/keep/${sha}`, { cwd: mirrors }).length > 0;
+}
 
 function running(project: string, number: number): Promise<Build> {
   return until(project, number, (build) => build.jobs.some(({ status }) => status === 'running'));
