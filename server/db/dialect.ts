@@ -8,7 +8,7 @@ import {
   sql,
 } from 'kysely';
 
-/** Where the engines differ in what no query says alike: asked by migrations alone. */
+/** Where the engines differ in what no query says alike: asked by migrations, and where turns are taken. */
 export function isPostgres(db: Pick<Kysely<unknown>, 'getExecutor'>): boolean {
   return db.getExecutor().adapter instanceof PostgresAdapter;
 }

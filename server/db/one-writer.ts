@@ -6,15 +6,17 @@ import {
   type PostgresDialectConfig,
   PostgresDriver,
   type QueryResult,
+  type TransactionSettings,
 } from 'kysely';
 import { crashPoint } from '../crash-point.ts';
 import { DatabaseAway } from './away.ts';
+import { BESIDE } from './turns.ts';
 import { WideDialect } from './wide-integers.ts';
 
 /**
  * What reads and then writes relies on nobody writing in between, as SQLite promises. So here, too, writers take turns, over
  * all servers: every transaction, and every single insert, update and delete, begins with taking the one lock, which its end
- * gives back. Reading waits for nobody.
+ * gives back. Those that bear each other (`turns.ts`) have it together. Reading waits for nobody.
  */
 export class OneWriterDialect extends WideDialect {
   readonly #config: PostgresDialectConfig;
@@ -34,6 +36,7 @@ const WRITER = 7_237_747_362;
 
 /** In one message. Each statement after it sees what was committed before the lock was given. */
 const TAKE_TURN = CompiledQuery.raw(`begin; select pg_advisory_xact_lock(${WRITER})`);
+const TAKE_TURN_BESIDE = CompiledQuery.raw(`begin; select pg_advisory_xact_lock_shared(${WRITER})`);
 const COMMIT = CompiledQuery.raw('commit');
 const ROLLBACK = CompiledQuery.raw('rollback');
 const WRITES = ['InsertQueryNode', 'UpdateQueryNode', 'DeleteQueryNode', 'MergeQueryNode'];
@@ -48,8 +51,11 @@ class OneWriterDriver extends PostgresDriver {
     return known;
   }
 
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await (connection as TakingTurns).begin();
+  override async beginTransaction(
+    connection: DatabaseConnection,
+    { isolationLevel }: TransactionSettings,
+  ): Promise<void> {
+    await (connection as TakingTurns).begin(isolationLevel === BESIDE ? TAKE_TURN_BESIDE : TAKE_TURN);
   }
 
   override async commitTransaction(connection: DatabaseConnection): Promise<void> {
@@ -75,10 +81,10 @@ class TakingTurns implements DatabaseConnection {
     this.inner = inner;
   }
 
-  async begin(): Promise<void> {
+  async begin(takeTurn = TAKE_TURN): Promise<void> {
     this.#isInside = true;
     try {
-      await this.inner.executeQuery(TAKE_TURN);
+      await this.inner.executeQuery(takeTurn);
     } catch (error) {
       await this.rollback();
       throw error;

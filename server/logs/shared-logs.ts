@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type { Kysely } from 'kysely';
 import type { Logger } from 'pino';
 import type { Database } from '../db/schema.ts';
+import { beside } from '../db/turns.ts';
 import { Rounds } from '../rounds.ts';
 import type { ObjectStore } from '../storage/objects.ts';
 import { Growth } from './growth.ts';
@@ -44,7 +45,8 @@ export class SharedLogs implements LogStore {
 
   async append(attempt: string, offset: number, chunk: Buffer, at: number): Promise<Appended> {
     logKey(attempt);
-    const appended = await this.#db.transaction().execute(async (trx) => {
+    // Its head is this transaction's alone.
+    const appended = await beside(this.#db).execute(async (trx) => {
       const head = await lockHead(trx, attempt, at);
       if (offset > head.size) return { gapAt: head.size };
       const news = chunk.subarray(head.size - offset);

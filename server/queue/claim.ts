@@ -4,6 +4,7 @@ import type { Claim } from '@reprise/runner/protocol.ts';
 import type { Kysely, Transaction } from 'kysely';
 import { newId, newToken } from '../db/id.ts';
 import type { Database, Runner } from '../db/schema.ts';
+import { beside, takeTurns } from '../db/turns.ts';
 import { isAside } from '../runners/quarantine.ts';
 import { type Head, isGroupFull, readyHeads } from './heads.ts';
 import type { Taken } from './line.ts';
@@ -28,7 +29,8 @@ export async function claimJob(
   ask: Claim,
   { now: clock, leaseMs, hasSpace = true }: { now: () => number; leaseMs: number; hasSpace?: boolean },
 ): Promise<Taken<Claimed>> {
-  return db.transaction().execute(async (trx) => {
+  return beside(db).execute(async (trx) => {
+    await takeTurns(trx, { claims: true });
     const o = { now: clock(), leaseMs };
     const runner = await trx
       .selectFrom('runners')
@@ -43,7 +45,10 @@ export async function claimJob(
     if (runner.draining || (await isPutAside(trx, runner, o))) return 'not-for-you';
     if (!hasSpace) return 'nothing';
     const first = firstFor(new Set(JSON.parse(runner.labels)), await readyHeads(trx));
-    return first === null ? 'nothing' : { got: await take(trx, first.seq, { runner, ask, ...o }) };
+    if (first === null) return 'nothing';
+    // No attempt's end changes a job that is ready: it still is when its build has waited for one.
+    await takeTurns(trx, { build: first.build_id });
+    return { got: await take(trx, first.seq, { runner, ask, ...o }) };
   });
 }
 
@@ -86,8 +91,8 @@ async function withNewGitToken(
 }
 
 /**
- * Most priority first, then the oldest, of those whose labels the runner has and whose group is not full. Writers take turns,
- * so that what was counted of a group is so until this transaction is over.
+ * Most priority first, then the oldest, of those whose labels the runner has and whose group is not full. Claims take turns, so that
+ * of a group no more run than were counted until this transaction is over.
  */
 function firstFor(labels: ReadonlySet<string>, heads: readonly Head[]): Head | null {
   const fitting = heads.filter(

@@ -4,6 +4,7 @@ import type { Database } from '../db/schema.ts';
 /** Of the ready jobs that ask for the same labels and are in the same concurrency group (or in none) the one to be taken first. */
 export interface Head {
   seq: number;
+  build_id: string;
   /** JSON, as it is kept. */
   runs_on: string;
   priority: number;
@@ -41,7 +42,7 @@ export async function readyHeads(db: Kysely<Database>): Promise<Head[]> {
       )
       from heads inner join jobs as head on head.seq = heads.seq
     )
-    select jobs.seq, jobs.runs_on, jobs.priority, jobs.concurrency_group, jobs.concurrency_limit,
+    select jobs.seq, jobs.build_id, jobs.runs_on, jobs.priority, jobs.concurrency_group, jobs.concurrency_limit,
       case when jobs.concurrency_group = '' then 0 else (
         select count(*) from jobs as other
         where other.status = 'running' and other.concurrency_group <> ''

@@ -6,6 +6,7 @@ import type { BlobStore } from '../artifacts/blob.store.ts';
 import { endAttempt } from '../builds/end-attempt.ts';
 import { newId } from '../db/id.ts';
 import type { Database } from '../db/schema.ts';
+import { beside, takeTurns } from '../db/turns.ts';
 import { afterDeployment } from '../deployments/after.ts';
 import { Refusal } from '../http/refusal.ts';
 import { keepBlob } from '../retention/removals.ts';
@@ -29,8 +30,11 @@ export async function finishAttempt(
   await verifyLog(services, attempt.id, finish);
 
   const { db, live, queue, now } = services;
-  const at = now();
-  const ended = await db.transaction().execute(async (trx) => {
+  // What the end of a deployment leads to concerns more than its build.
+  const turn = attempt.deployment_id === null ? beside(db) : db.transaction();
+  const ended = await turn.execute(async (trx) => {
+    await takeTurns(trx, { build: attempt.build_id, runner: attempt.runner_id });
+    const at = now();
     const running = await trx
       .selectFrom('attempts')
       .select('cancel_requested')

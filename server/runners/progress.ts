@@ -1,4 +1,5 @@
 import type { Progress } from '@reprise/runner/protocol.ts';
+import { beside, takeTurns } from '../db/turns.ts';
 import { buildTopic } from '../live/topics.ts';
 import type { Services } from '../services.ts';
 import { type PlacedAttempt, stale } from './attempt.store.ts';
@@ -10,7 +11,8 @@ export async function recordProgress(
   attempt: PlacedAttempt,
   { steps }: Progress,
 ): Promise<void> {
-  const changed = await db.transaction().execute(async (trx) => {
+  const changed = await beside(db).execute(async (trx) => {
+    await takeTurns(trx, { build: attempt.build_id });
     const running = await trx
       .selectFrom('attempts')
       .select('id')

@@ -1,6 +1,7 @@
 import { isTaken } from '@reprise/server/db/dialect.ts';
 import { newId } from '@reprise/server/db/id.ts';
 import { type Databases, openDatabase } from '@reprise/server/db/open.ts';
+import { beside, takeTurns } from '@reprise/server/db/turns.ts';
 import { Secret } from '@reprise/server/secret.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PostgresServer } from '../rig/postgres.ts';
@@ -57,23 +58,27 @@ describe.each(engines)('records in %s', (engine, makePlace) => {
     await second.close();
   });
 
-  test('of two transactions that read and then write, one goes after the other', async () => {
-    const open = await makePlace();
-    const one = await open();
-    // SQLite is for one server, whose transactions share a connection.
-    const other = engine === 'SQLite' ? one : await open();
-    await one.db.insertInto('users').values(user('counter')).execute();
-    const count = ({ db }: Databases) =>
-      db.transaction().execute(async (trx) => {
-        const { name } = await trx.selectFrom('users').select('name').executeTakeFirstOrThrow();
-        const next = String((Number(name) || 0) + 1);
-        await trx.updateTable('users').set({ name: next }).execute();
-      });
-    await Promise.all(Array.from({ length: 40 }, (_, at) => count(at % 2 ? one : other)));
-    expect(await one.db.selectFrom('users').select('name').execute()).toEqual([{ name: '40' }]);
-    await one.close();
-    if (other !== one) await other.close();
-  });
+  test.each(['ordinary', 'beside others, in the same turn'])(
+    'of two transactions (%s) that read and then write, one goes after the other',
+    async (kind) => {
+      const open = await makePlace();
+      const one = await open();
+      // SQLite is for one server, whose transactions share a connection.
+      const other = engine === 'SQLite' ? one : await open();
+      await one.db.insertInto('users').values(user('counter')).execute();
+      const count = ({ db }: Databases) =>
+        (kind === 'ordinary' ? db.transaction() : beside(db)).execute(async (trx) => {
+          if (kind !== 'ordinary') await takeTurns(trx, { build: 'the same' });
+          const { name } = await trx.selectFrom('users').select('name').executeTakeFirstOrThrow();
+          const next = String((Number(name) || 0) + 1);
+          await trx.updateTable('users').set({ name: next }).execute();
+        });
+      await Promise.all(Array.from({ length: 40 }, (_, at) => count(at % 2 ? one : other)));
+      expect(await one.db.selectFrom('users').select('name').execute()).toEqual([{ name: '40' }]);
+      await one.close();
+      if (other !== one) await other.close();
+    },
+  );
 
   test('a single change waits for a transaction that has begun', async () => {
     const open = await makePlace();
@@ -171,6 +176,29 @@ describe.each(engines)('records in %s', (engine, makePlace) => {
     expect(rows.map(({ login }) => login)).toEqual(['1', 'B', '_', 'a', 'b', 'ä']);
     await close();
   });
+});
+
+test('transactions in PostgreSQL that bear each other run at once, and an ordinary one after all of them', async () => {
+  const { db, close } = await openDatabase('', new Secret(await postgres.freshDatabase()));
+  const inside = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const all = Promise.all(inside.map(({ promise }) => promise));
+  const go = Promise.withResolvers<void>();
+  const order: string[] = [];
+  const bearing = inside.map(({ resolve }, at) =>
+    beside(db).execute(async (trx) => {
+      await takeTurns(trx, { build: `build ${at}`, runner: `runner ${at}` });
+      resolve();
+      await all;
+      await go.promise;
+      order.push('beside');
+    }),
+  );
+  await all;
+  const ordinary = db.transaction().execute(async () => order.push('alone'));
+  go.resolve();
+  await Promise.all([...bearing, ordinary]);
+  expect(order).toEqual(['beside', 'beside', 'alone']);
+  await close();
 });
 
 test('several servers may open a new PostgreSQL database at once', async () => {
