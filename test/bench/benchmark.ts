@@ -20,7 +20,7 @@ export interface Context {
 /** One line of the table: a value a round, and the plain tool's of the same round. */
 export interface Figure {
   name: string;
-  unit: 'ms' | 's' | 'kB' | 'MB' | 'MB/s' | '/s';
+  unit: 'ms' | 's' | 'kB' | 'MB' | 'MB/s' | '/s' | 'cores';
   ours: number[];
   /** null: nothing plain does this. */
   plain: number[] | null;

@@ -20,6 +20,7 @@ import { packing } from './packing.ts';
 import { pageLoad } from './page-load.ts';
 import { projectList } from './project-list.ts';
 import { type Row, rowsOf, tableOf } from './table.ts';
+import { twoServers } from './two-servers.ts';
 import { webhookAnswer } from './webhook-answer.ts';
 import { webhookRate } from './webhook-rate.ts';
 import { webhookToFinished } from './webhook-to-finished.ts';
@@ -32,6 +33,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   gitBuildSmall,
   gitBuildLarge,
   jobsPerSecond,
+  twoServers,
   packing,
   logWrite,
   logRead,
