@@ -9,9 +9,9 @@ import { scheduling } from './migrations/0006-scheduling.ts';
 import { runningLogs } from './migrations/0007-running-logs.ts';
 import { retention } from './migrations/0008-retention.ts';
 import { severalServers } from './migrations/0009-several-servers.ts';
-import { tries } from './migrations/0011-tries.ts';
-import { registration } from './migrations/0012-registration.ts';
-import { bundles } from './migrations/0013-bundles.ts';
+import { tries } from './migrations/0010-tries.ts';
+import { registration } from './migrations/0011-registration.ts';
+import { bundles } from './migrations/0012-bundles.ts';
 import type { Database } from './schema.ts';
 
 /** One number, one change; a released migration is never edited. */
@@ -25,9 +25,9 @@ const MIGRATIONS = {
   '0007-running-logs': runningLogs,
   '0008-retention': retention,
   '0009-several-servers': severalServers,
-  '0011-tries': tries,
-  '0012-registration': registration,
-  '0013-bundles': bundles,
+  '0010-tries': tries,
+  '0011-registration': registration,
+  '0012-bundles': bundles,
 };
 
 /** Those names of migrations that this program does not know: a newer one has worked on that database. */

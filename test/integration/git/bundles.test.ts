@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { replaceTail } from '@reprise/server/bundles/bundle.store.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type S3Server, startS3 } from '../../rig/s3.ts';
 import { type HereProject, ServerHere } from '../../rig/server-here.ts';
@@ -130,6 +131,46 @@ test('a damaged bundle is said, and made again by the server whose mirror has th
   expect((await recorded(here)).bundles).toMatchObject([{ damaged_at: null }]);
   await onAnotherDisk(here);
   expect(await here.services.mirrors.recall(row, [gone])).toBe(true);
+});
+
+test('where nobody has a damaged bundle’s commits any more, what is left is stored again and the loss is said', async () => {
+  await using here = await start();
+  const project = await here.project('shop', FILES);
+  const gone = await builtAndForcedAway(here, project, 'gone');
+  await here.services.bundles.store();
+  const [{ sha256 = '' } = {}] = (await recorded(here)).bundles;
+  const object = { Bucket: `bundles-${buckets}`, Key: `blobs/${sha256.slice(0, 2)}/${sha256}` };
+  await s3.client.send(new DeleteObjectCommand(object));
+  await onAnotherDisk(here);
+  await build(here, project.head);
+  expect(await here.services.mirrors.recall(await projectRow(here), [gone])).toBe(false);
+  await here.services.bundles.store();
+  expect((await recorded(here)).commits).toEqual([gone]);
+  const real = here.services.now;
+  here.services.now = () => real() + 2 * 3_600_000;
+  await here.services.bundles.store();
+  const { bundles, commits } = await recorded(here);
+  expect(commits).toEqual([project.head]);
+  expect(bundles).toMatchObject([{ damaged_at: null }]);
+  expect(
+    here.logLines.find(({ commits }) => commits !== undefined && String(commits) === gone),
+  ).toMatchObject({
+    level: 50,
+    project: 'shop',
+  });
+});
+
+test('of two servers that store at once the first counts, and the other takes nothing away', async () => {
+  await using here = await start();
+  const project = await here.project('shop', FILES);
+  const first = await builtAndForcedAway(here, project, 'first');
+  await here.services.bundles.store();
+  const before = await recorded(here);
+  const { db, now } = here.services;
+  const { id } = await projectRow(here);
+  const late = { base: 0, made: { sha256: 'f'.repeat(64), size: 1 }, commits: [first], lost: [], now: now() };
+  expect(await replaceTail(db, id, { ...late, chain: [] })).toBe(false);
+  expect(await recorded(here)).toEqual(before);
 });
 
 test('a mirror that is made anew takes pinned commits from the storage that neither it nor upstream has', async () => {
