@@ -2,7 +2,7 @@ import type { PlannedJob } from '@reprise/pipelines/model.ts';
 import { isPostgres } from '@reprise/server/db/dialect.ts';
 import type { Database } from '@reprise/server/db/schema.ts';
 import { type RawBuilder, sql, type Transaction } from 'kysely';
-import { withRecords } from '../rig/records.ts';
+import { openRecords } from '../rig/records.ts';
 import type { Rig } from '../rig/reprise.ts';
 
 const STEP = { run: 'true', env: {}, timeoutMs: null, workingDirectory: null, shell: null, network: 'none' };
@@ -31,16 +31,23 @@ export async function seedBuilds(
   o: { builds: number; status: 'queued' | 'passed' },
 ): Promise<void> {
   await rig.server.stop();
-  await withRecords(rig.path('data'), async (db) => {
-    await db.transaction().execute(async (trx) => {
-      await insertBuilds(trx, project, o);
-      await insertJobs(trx, o.status);
-      if (o.status === 'passed') await insertAttempts(trx);
-    });
-    // PostgreSQL does so by itself within a minute or so of such a change.
-    if (isPostgres(db)) await sql`analyze`.execute(db);
-  });
+  await insert(rig.path('data'), project, o);
   await rig.startServer();
+}
+
+async function insert(
+  dataDir: string,
+  project: string,
+  o: { builds: number; status: 'queued' | 'passed' },
+): Promise<void> {
+  await using records = await openRecords(dataDir);
+  await records.db.transaction().execute(async (trx) => {
+    await insertBuilds(trx, project, o);
+    await insertJobs(trx, o.status);
+    if (o.status === 'passed') await insertAttempts(trx);
+  });
+  // PostgreSQL does so by itself within a minute or so of such a change.
+  if (isPostgres(records.db)) await sql`analyze`.execute(records.db);
 }
 
 /** Ids are random, as they really are: rows that belong together lie apart in the indexes. */

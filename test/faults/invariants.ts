@@ -5,7 +5,7 @@ import { isPostgres } from '@reprise/server/db/dialect.ts';
 import type { Database } from '@reprise/server/db/schema.ts';
 import { type Kysely, sql } from 'kysely';
 import { filesWith } from '../rig/canary.ts';
-import { allRecords, withRecords } from '../rig/records.ts';
+import { allRecords, openRecords } from '../rig/records.ts';
 import type { Installation } from './installation.ts';
 import { CANARY, printed } from './printed.ts';
 
@@ -14,20 +14,20 @@ import { CANARY, printed } from './printed.ts';
  * each build came to one end by one result, no two attempts of a job overlapped, logs and artifacts are the right bytes, nothing is left
  * over, the secret is nowhere, and the database is sound.
  */
-export function breaches(installation: Installation): Promise<string[]> {
-  return withRecords(installation.rig.dataDir, async (db) => {
-    const attempts = await attemptsIn(db);
-    return [
-      ...(await deliveries(db, installation.pushes.acknowledged)),
-      ...(await results(db, attempts)),
-      ...overlaps(attempts),
-      ...attempts.flatMap((attempt) => logOf(installation, attempt)),
-      ...(await artifacts(db, installation)),
-      ...leftovers(installation),
-      ...(await secrets(db, installation)),
-      ...(await soundness(db)),
-    ];
-  });
+export async function breaches(installation: Installation): Promise<string[]> {
+  await using records = await openRecords(installation.rig.dataDir);
+  const { db } = records;
+  const attempts = await attemptsIn(db);
+  return [
+    ...(await deliveries(db, installation.pushes.acknowledged)),
+    ...(await results(db, attempts)),
+    ...overlaps(attempts),
+    ...attempts.flatMap((attempt) => logOf(installation, attempt)),
+    ...(await artifacts(db, installation)),
+    ...leftovers(installation),
+    ...(await secrets(db, installation)),
+    ...(await soundness(db)),
+  ];
 }
 
 async function deliveries(

@@ -6,19 +6,12 @@ import { Secret } from '@reprise/server/secret.ts';
 import { type Kysely, sql } from 'kysely';
 import { engineSettings } from './engine.ts';
 
-/** Does something with the records of the installation on `dataDir`, on whichever engine it runs, or ran. */
-export async function withRecords<T>(
-  dataDir: string,
-  work: (db: Kysely<Database>) => Promise<T>,
-): Promise<T> {
+/** The records of the installation on `dataDir`, on whichever engine it runs, or ran. */
+export async function openRecords(dataDir: string): Promise<AsyncDisposable & { db: Kysely<Database> }> {
   const { DATABASE_URL } = await engineSettings(dataDir);
   const url = DATABASE_URL === undefined ? null : new Secret(DATABASE_URL);
   const { db, close } = await openDatabase(join(dataDir, 'reprise.db'), url);
-  try {
-    return await work(db);
-  } finally {
-    await close();
-  }
+  return { db, [Symbol.asyncDispose]: close };
 }
 
 /** Every table's rows, as a text to look for something in, wherever the records are. */

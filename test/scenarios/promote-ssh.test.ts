@@ -17,7 +17,7 @@ import {
 } from '../rig/deploy/hosts.ts';
 import { HOSTILE_TEXTS } from '../rig/hostile-texts.ts';
 import type { RepriseProcess } from '../rig/process.ts';
-import { withRecords } from '../rig/records.ts';
+import { openRecords } from '../rig/records.ts';
 import { Rig, type RigProject } from '../rig/reprise.ts';
 
 const SHOP = '/api/projects/shop';
@@ -29,21 +29,21 @@ const UNHURRIED = { REPRISE_TEST_TIME_SCALE: '10' };
 class Installation implements AsyncDisposable {
   readonly rig: Rig;
   readonly hosts: TestHosts;
+  readonly records: Awaited<ReturnType<typeof openRecords>>;
   project!: RigProject;
   #deployer!: RepriseProcess;
   #deployerToken = '';
 
-  private constructor(rig: Rig, hosts: TestHosts) {
-    this.rig = rig;
-    this.hosts = hosts;
+  private constructor(o: Pick<Installation, 'rig' | 'hosts' | 'records'>) {
+    this.rig = o.rig;
+    this.hosts = o.hosts;
+    this.records = o.records;
   }
 
   static async start(): Promise<Installation> {
-    const started = new Installation(
-      await Rig.start({ env: UNHURRIED }),
-      await startHosts(3, { canHold: true }),
-    );
-    const { rig } = started;
+    const rig = await Rig.start({ env: UNHURRIED });
+    const hosts = await startHosts(3, { canHold: true });
+    const started = new Installation({ rig, hosts, records: await openRecords(rig.dataDir) });
     started.project = await rig.project('shop', started.files('one'));
     await rig.startRunner('builder', { env: UNHURRIED });
     const added = await rig.api<{ token: string }>('POST', '/api/runners', {
@@ -122,6 +122,7 @@ class Installation implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.records[Symbol.asyncDispose]();
     await this.rig[Symbol.asyncDispose]();
     await this.hosts[Symbol.asyncDispose]();
   }
@@ -170,16 +171,14 @@ class Environment {
 
   /** What the page says, once nothing is under way any more, looks at hosts included. */
   settled(): Promise<EnvironmentAnswer> {
-    const { rig } = this.#all;
+    const { rig, records } = this.#all;
     return rig.when('environments:shop', async () => {
-      const unfinished = await withRecords(rig.dataDir, (db) =>
-        db
-          .selectFrom('deployments')
-          .select('id')
-          .where('environment', '=', this.name)
-          .where('status', 'in', ['queued', 'running'])
-          .execute(),
-      );
+      const unfinished = await records.db
+        .selectFrom('deployments')
+        .select('id')
+        .where('environment', '=', this.name)
+        .where('status', 'in', ['queued', 'running'])
+        .execute();
       return unfinished.length > 0 ? null : rig.api<EnvironmentAnswer>('GET', this.path);
     });
   }
@@ -194,15 +193,13 @@ class Environment {
   async about(promotion: string, phase: string, host: number): Promise<void> {
     const name = this.#all.hosts.names[host];
     await this.#all.rig.when('environments:shop', async () => {
-      const rows = await withRecords(this.#all.rig.dataDir, (db) =>
-        db
-          .selectFrom('deployment_records')
-          .innerJoin('deployments', 'deployments.id', 'deployment_records.deployment_id')
-          .select('record')
-          .where('promotion_id', '=', promotion)
-          .where('kind', '<>', 'probe')
-          .execute(),
-      );
+      const rows = await this.#all.records.db
+        .selectFrom('deployment_records')
+        .innerJoin('deployments', 'deployments.id', 'deployment_records.deployment_id')
+        .select('record')
+        .where('promotion_id', '=', promotion)
+        .where('kind', '<>', 'probe')
+        .execute();
       const entries = rows.map(({ record }): HostRecord => JSON.parse(record));
       return entries.find((entry) => entry.phase === phase && entry.host === name) ?? null;
     });
