@@ -15,6 +15,9 @@ import { tempDir } from '../../rig/temp.ts';
 const LOG = 'one\ntwo\nthree\n';
 const LOG_AT = '/api/projects/app/builds/1/jobs/build/log';
 
+/** Whatever engine the other tests are run on: beside PostgreSQL no log is a file. */
+const ON_SQLITE = { databaseUrl: null };
+
 let s3: S3Server;
 beforeAll(async () => {
   s3 = await startS3();
@@ -28,7 +31,10 @@ test('an installation’s artifacts and logs are moved to S3, whole, and a runni
   expect(await copy(data.path, url)).toMatchObject({ blobs: 4, logs: 3, problems: [] });
   expect(await copy(data.path, url)).toMatchObject({ blobs: 0, problems: [] });
 
-  await using server = await QueueServer.start({ dataDir: data.path, config: { storage: settingsOf(url) } });
+  await using server = await QueueServer.start({
+    dataDir: data.path,
+    config: { ...ON_SQLITE, storage: settingsOf(url) },
+  });
   const get = async (path: string) => {
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
     return (await fetch(`${server.address}${path}`, { headers })).text();
@@ -71,7 +77,7 @@ test('what is damaged or missing is named, and not taken for what it was', async
 
 /** Two builds that passed, with an artifact of their own each, and one that runs. */
 async function fill(dataDir: string) {
-  await using server = await QueueServer.start({ dataDir });
+  await using server = await QueueServer.start({ dataDir, config: ON_SQLITE });
   const runner = await PuppetRunner.connect(server);
   const artifacts = [{ name: 'shop', paths: ['dist'], exclude: [] }];
   for (const number of [1, 2]) {
