@@ -3,7 +3,8 @@ import { newId } from '@reprise/server/db/id.ts';
 import type { Rig } from '../rig/reprise.ts';
 import { atMost, type Benchmark, ratioAtMost } from './benchmark.ts';
 import { Client } from './client.ts';
-import { alternate, percentile, pick } from './measure.ts';
+import { curve } from './curve.ts';
+import { alternate, percentile } from './measure.ts';
 import { pipelineOf } from './repositories.ts';
 import { startRig } from './reprise.ts';
 import { seedBuilds } from './seed.ts';
@@ -16,29 +17,17 @@ export const claim: Benchmark = {
   plain: 'the same server with 1,000 queued and 1,000 kept',
   goal: { 'claimed, half of them': atMost(5), 'claimed, 99 of 100': ratioAtMost(1.5) },
   async run(context) {
-    await using many = await startRig('server');
-    await using few = await startRig('server');
+    await using rigs = new AsyncDisposableStack();
     context.say('fills the queues');
-    using ofMany = await runnerOf(many, { kept: 100_000, queued: 10_000 });
-    using ofFew = await runnerOf(few, { kept: 1_000, queued: 1_000 });
+    using ofMany = await runnerOf(rigs.use(await startRig('server')), { kept: 100_000, queued: 10_000 });
+    using ofSome = await runnerOf(rigs.use(await startRig('server')), { kept: 10_000, queued: 1_000 });
+    using ofFew = await runnerOf(rigs.use(await startRig('server')), { kept: 1_000, queued: 1_000 });
     const times = await alternate(context, {
-      ours: () => ofMany.claimOften(),
-      plain: () => ofFew.claimOften(),
+      many: () => ofMany.claimOften(),
+      some: () => ofSome.claimOften(),
+      few: () => ofFew.claimOften(),
     });
-    return [
-      {
-        name: 'claimed, half of them',
-        unit: 'ms',
-        ours: pick(times.ours, 'p50'),
-        plain: pick(times.plain, 'p50'),
-      },
-      {
-        name: 'claimed, 99 of 100',
-        unit: 'ms',
-        ours: pick(times.ours, 'p99'),
-        plain: pick(times.plain, 'p99'),
-      },
-    ];
+    return curve('claimed', times);
   },
 };
 

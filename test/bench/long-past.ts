@@ -1,17 +1,20 @@
-import { ADMIN_TOKEN, type Rig } from '../rig/reprise.ts';
+import { ADMIN_TOKEN } from '../rig/reprise.ts';
 import { atMost, type Benchmark, ratioAtMost } from './benchmark.ts';
 import { Client } from './client.ts';
-import { alternate, percentile, pick } from './measure.ts';
+import { curve } from './curve.ts';
+import { alternate, percentile } from './measure.ts';
 import { pipelineOf } from './repositories.ts';
 import { startRig } from './reprise.ts';
 import { seedBuilds } from './seed.ts';
 
 const ASKS = 200;
 const MANY = 100_000;
+/** A point of the curve in between. */
+const SOME = 10_000;
 const FEW = 1_000;
 
 /**
- * What lists cost with a project `long` of 100,000 builds, against the same server with 1,000. `asked`: their addresses,
+ * What lists cost with a project `long` of 100,000 builds, and of 10,000, against the same server with 1,000. `asked`: their addresses,
  * taken in turn; `middle` is the number of a build in the middle.
  */
 export function againstLongPast(o: {
@@ -25,38 +28,32 @@ export function againstLongPast(o: {
     plain: 'the same server with 1,000 builds',
     goal: { 'answered, 99 of 100': atMost(20), 'answered, half of them': ratioAtMost(1.25) },
     async run(context) {
-      await using many = await startRig('server');
-      await using few = await startRig('server');
       context.say('fills the databases');
-      await fill(many, MANY);
-      await fill(few, FEW);
-      using ofMany = new Client(many.address, { token: ADMIN_TOKEN });
-      using ofFew = new Client(few.address, { token: ADMIN_TOKEN });
+      await using many = await serverWith(MANY);
+      await using some = await serverWith(SOME);
+      await using few = await serverWith(FEW);
       const times = await alternate(context, {
-        ours: () => askOften(ofMany, o.asked(MANY / 2)),
-        plain: () => askOften(ofFew, o.asked(FEW / 2)),
+        many: () => many.askOften(o.asked(MANY / 2)),
+        some: () => some.askOften(o.asked(SOME / 2)),
+        few: () => few.askOften(o.asked(FEW / 2)),
       });
-      return [
-        {
-          name: 'answered, half of them',
-          unit: 'ms',
-          ours: pick(times.ours, 'p50'),
-          plain: pick(times.plain, 'p50'),
-        },
-        {
-          name: 'answered, 99 of 100',
-          unit: 'ms',
-          ours: pick(times.ours, 'p99'),
-          plain: pick(times.plain, 'p99'),
-        },
-      ];
+      return curve('answered', times);
     },
   };
 }
 
-async function fill(rig: Rig, builds: number): Promise<void> {
+/** A server with a project of so many builds, and somebody who asks it. */
+async function serverWith(builds: number) {
+  await using undo = new AsyncDisposableStack();
+  const rig = undo.use(await startRig('server'));
   await rig.project('long', { '.reprise.yml': pipelineOf('true') });
   await seedBuilds(rig, 'long', { builds, status: 'passed' });
+  const client = undo.use(new Client(rig.address, { token: ADMIN_TOKEN }));
+  const opened = undo.move();
+  return {
+    askOften: (asked: readonly string[]) => askOften(client, asked),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
 }
 
 async function askOften(client: Client, asked: readonly string[]): Promise<{ p50: number; p99: number }> {
