@@ -288,11 +288,16 @@ async function listen(http: Server, { host, port }: ServerConfig): Promise<strin
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-/** Requests being answered get 15 seconds, so that with the rest a server is gone within 30; connections that only wait are closed at once. */
+/**
+ * Requests being answered get 15 seconds, so that with the rest a server is gone within 30; connections that only wait are closed at once, those
+ * whose request is answered meanwhile soon after it.
+ */
 async function closeHttp(http: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => http.close(() => resolve()));
   http.closeIdleConnections();
+  const idle = setInterval(() => http.closeIdleConnections(), 50);
   const patience = setTimeout(() => http.closeAllConnections(), 15_000);
   await closed;
+  clearInterval(idle);
   clearTimeout(patience);
 }
