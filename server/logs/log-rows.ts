@@ -111,10 +111,11 @@ export class LogRows implements LogContent {
     return rows.map(({ start, newlines, at }) => ({ offset: start, newlines, at }));
   }
 
-  /** All of it, in pieces of a quarter MiB. */
-  async *bytes(): AsyncGenerator<Buffer> {
-    for (let at = 0; at < this.size; ) {
-      const piece = Buffer.allocUnsafe(Math.min(256 * 1024, this.size - at));
+  /** All of it, or a range, in pieces of a quarter MiB. */
+  async *bytes({ start = 0, end = this.size } = {}): AsyncGenerator<Buffer> {
+    const until = Math.min(end, this.size);
+    for (let at = start; at < until; ) {
+      const piece = Buffer.allocUnsafe(Math.min(256 * 1024, until - at));
       at += await this.readInto(piece, at);
       yield piece;
     }

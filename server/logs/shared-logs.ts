@@ -15,8 +15,6 @@ import { type LogMatch, searchLog } from './search.ts';
 import { storeFinished, storeLog } from './store-finished.ts';
 import { keysOfLog, StoredLog } from './stored-log.ts';
 
-const PIECE = 256 * 1024;
-
 /** A log is moved once; one that is emptied each time somebody looks is left to its fate. */
 const MOST_TRIES = 5;
 
@@ -140,19 +138,25 @@ export class SharedLogs implements LogStore {
     await this.close();
   }
 
+  /** What is there when it is begun; where it is moved meanwhile, the rest comes from the storage. */
   async *#bytes(attempt: string, { start, end }: { start: number; end: number }): AsyncGenerator<Buffer> {
-    for (let at = start; at < end; ) {
+    let at = start;
+    for (let tried = 0; ; tried += 1) {
       const head = await this.#head(attempt);
       if (!head || head.stored) {
         const log = await this.#openStored(attempt, head);
         if (log) yield* await log.stream({ start: at, end });
         return;
       }
-      const piece = Buffer.allocUnsafe(Math.min(PIECE, end - at));
-      const length = await this.readInto(attempt, piece, at);
-      if (length === 0) return;
-      yield piece.subarray(0, length);
-      at += length;
+      try {
+        for await (const piece of new LogRows(this.#reader, head).bytes({ start: at, end })) {
+          yield piece;
+          at += piece.length;
+        }
+        return;
+      } catch (error) {
+        if (!(error instanceof RowsGone) || tried === MOST_TRIES) throw error;
+      }
     }
   }
 

@@ -32,15 +32,12 @@ export async function claimJob(
   return beside(db).execute(async (trx) => {
     await takeTurns(trx, { claims: true });
     const o = { now: clock(), leaseMs };
-    const runner = await trx
-      .selectFrom('runners')
-      .select(['id', 'name', 'labels', 'draining', 'instance', 'broken_at', 'aside_since', 'aside_times'])
-      .where('id', '=', runnerId)
-      .executeTakeFirst();
+    const runner = await whoClaims(trx, runnerId, ask.claimId);
     if (runner?.instance !== ask.instance) return 'not-for-you';
-    const before = await claimedBefore(trx, runnerId, ask.claimId);
-    if (before) {
-      return before.status === 'running' ? { got: await withNewGitToken(trx, before) } : 'not-for-you';
+    const { attempt, fence } = runner;
+    if (attempt !== null && fence !== null) {
+      const got = { attempt, fence };
+      return runner.status === 'running' ? { got: await withNewGitToken(trx, got) } : 'not-for-you';
     }
     if (runner.draining || (await isPutAside(trx, runner, o))) return 'not-for-you';
     if (!hasSpace) return 'nothing';
@@ -68,26 +65,31 @@ async function isPutAside(
   return isAside(runner, { running: Number(running), now, leaseMs });
 }
 
-function claimedBefore(trx: Transaction<Database>, runnerId: string, claimId: string) {
+/** The runner, with the attempt that it was given for this claim before. */
+function whoClaims(trx: Transaction<Database>, runnerId: string, claimId: string) {
   return trx
-    .selectFrom('attempts')
-    .select(['id', 'fence', 'status'])
-    .where('runner_id', '=', runnerId)
-    .where('claim_id', '=', claimId)
+    .selectFrom('runners')
+    .leftJoin('attempts', (join) =>
+      join.onRef('attempts.runner_id', '=', 'runners.id').on('attempts.claim_id', '=', claimId),
+    )
+    .select(['runners.id', 'name', 'labels', 'draining', 'runners.instance'])
+    .select(['broken_at', 'aside_since', 'aside_times'])
+    .select(['attempts.id as attempt', 'attempts.fence', 'attempts.status'])
+    .where('runners.id', '=', runnerId)
     .executeTakeFirst();
 }
 
 async function withNewGitToken(
   trx: Transaction<Database>,
-  attempt: { id: string; fence: string },
+  { attempt, fence }: Pick<Claimed, 'attempt' | 'fence'>,
 ): Promise<Claimed> {
   const gitToken = newToken('rpg');
   await trx
     .updateTable('attempts')
     .set({ git_token_hash: hash(gitToken) })
-    .where('id', '=', attempt.id)
+    .where('id', '=', attempt)
     .execute();
-  return { attempt: attempt.id, fence: attempt.fence, gitToken };
+  return { attempt, fence, gitToken };
 }
 
 /**
