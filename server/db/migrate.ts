@@ -12,6 +12,7 @@ import { severalServers } from './migrations/0009-several-servers.ts';
 import { tries } from './migrations/0010-tries.ts';
 import { registration } from './migrations/0011-registration.ts';
 import { bundles } from './migrations/0012-bundles.ts';
+import { queueOrder } from './migrations/0013-queue-order.ts';
 import type { Database } from './schema.ts';
 
 /** One number, one change; a released migration is never edited. */
@@ -28,6 +29,7 @@ const MIGRATIONS = {
   '0010-tries': tries,
   '0011-registration': registration,
   '0012-bundles': bundles,
+  '0013-queue-order': queueOrder,
 };
 
 /** Those names of migrations that this program does not know: a newer one has worked on that database. */

@@ -13,3 +13,5 @@ export const READY = sql.lit(1 as const);
 export const NO_GROUP = sql.lit('' as const);
 
 export const isOpen = sql<boolean>`jobs.status in ('queued', 'blocked', 'running')`;
+
+export const isRunning = sql<boolean>`(jobs.status = 'running')`;

@@ -32,5 +32,5 @@ export type QueueItem = z.infer<typeof queueItemSchema>;
 export const queueListSchema = z.object({
   obstacle: z.string().nullable().describe('Why nothing new is begun at the moment; null: it is.'),
   items: z.array(queueItemSchema),
-  next: z.number().int().nullable(),
+  next: z.string().nullable(),
 });

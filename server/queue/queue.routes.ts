@@ -4,12 +4,21 @@ import { visibleProjects } from '../auth/caller.ts';
 import { type Route, route } from '../http/route.ts';
 import type { Services } from '../services.ts';
 import { type QueueItem, queueListSchema } from './queue.api.ts';
-import { openJobs } from './queue.store.ts';
+import { openJobs, type Place } from './queue.store.ts';
 import { situation } from './situation.ts';
 import { whyWaiting } from './why.ts';
 
+/** A place as a text: whether it runs, its priority, its number. */
+const place = z
+  .string()
+  .regex(/^[01]\.-?\d{1,9}\.\d{1,15}$/)
+  .transform((text): Place => {
+    const [running, priority = 0, seq = 0] = text.split('.').map(Number);
+    return { isRunning: running === 1, priority, seq };
+  });
+
 const page = z.object({
-  before: z.coerce.number().int().nonnegative().optional(),
+  before: place.optional().describe('The `next` of the page before.'),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 
@@ -20,7 +29,8 @@ export function queueRoutes(services: Services): Route[] {
       method: 'get',
       path: '/api/queue',
       policy: 'signed-in',
-      summary: 'Jobs that are not over, the oldest first, and why they wait.',
+      summary:
+        'Jobs that are not over, and why they wait: what runs, then what waits, in the order in which it is taken.',
       query: page,
       answer: queueListSchema,
       handle: ({ query, caller }) => listQueue(services, { ...query, projects: visibleProjects(caller) }),
@@ -32,7 +42,7 @@ async function listQueue(
   services: Services,
   { before, limit, projects }: z.output<typeof page> & { projects: readonly string[] | null },
 ) {
-  const rows = await openJobs(services.reader, { after: before ?? 0, limit: limit + 1, projects });
+  const rows = await openJobs(services.reader, { after: before ?? null, limit: limit + 1, projects });
   const seen = await situation(services);
   const items = rows.slice(0, limit).map((row): QueueItem => {
     const waiting = row.ready === 1 ? whyWaiting(row, seen) : '';
@@ -57,6 +67,10 @@ async function listQueue(
   return {
     obstacle: seen.obstacle,
     items,
-    next: rows.length > limit ? (rows[limit - 1]?.seq ?? null) : null,
+    next: rows.length > limit ? placeOf(rows[limit - 1]) : null,
   };
+}
+
+function placeOf(row?: { status: string; priority: number; seq: number }): string | null {
+  return row ? `${row.status === 'running' ? 1 : 0}.${row.priority}.${row.seq}` : null;
 }

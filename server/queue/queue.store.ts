@@ -1,17 +1,24 @@
 import { type Kysely, sql } from 'kysely';
 import type { Database } from '../db/schema.ts';
-import { isOpen, NO_GROUP, RUNNING } from './literals.ts';
+import { isOpen, isRunning, NO_GROUP, RUNNING } from './literals.ts';
 
 /** More does not fit a list. */
 const LONGEST_SUBJECT = 500;
 
+/** A job's place in the queue. */
+export interface Place {
+  isRunning: boolean;
+  priority: number;
+  seq: number;
+}
+
 /**
- * Jobs that are not over, in the queue's order: what runs, what may begin, and what waits for something else. `projects`:
- * only of these, by name; null: of all.
+ * Jobs that are not over, in the queue's order: what runs, then what waits, most priority first, then the oldest. `after`: only what
+ * comes after that place. `projects`: only of these, by name; null: of all.
  */
 export function openJobs(
   db: Kysely<Database>,
-  o: { after: number; limit: number; projects: readonly string[] | null },
+  o: { after: Place | null; limit: number; projects: readonly string[] | null },
 ) {
   return (
     db
@@ -55,12 +62,21 @@ export function openJobs(
           .as('step'),
       )
       .where(isOpen)
-      .where('jobs.seq', '>', o.after)
+      .where((eb) => (o.after === null ? eb.lit(true) : isAfter(o.after)))
       .$if(o.projects !== null, (query) => query.where('projects.name', 'in', o.projects ?? []))
+      .orderBy(isRunning, 'desc')
+      .orderBy('jobs.priority', 'desc')
       .orderBy('jobs.seq')
       .limit(o.limit)
       .execute()
   );
+}
+
+function isAfter({ isRunning: wasRunning, priority, seq }: Place) {
+  const later = sql<boolean>`(jobs.priority < ${priority} or (jobs.priority = ${priority} and jobs.seq > ${seq}))`;
+  return wasRunning
+    ? sql<boolean>`(not ${isRunning} or ${later})`
+    : sql<boolean>`(not ${isRunning} and ${later})`;
 }
 
 /** The jobs that run in concurrency groups: in which, and of which builds they are. */

@@ -56,3 +56,29 @@ test('the queue says of what is built: where it is, since when, what came first 
   await runner.finish(work);
   expect((await queue(server)).map(({ job }) => job)).toEqual(['later']);
 });
+
+test('it is read page by page: what runs, then what waits in the order in which it is taken', async () => {
+  await using server = await QueueServer.start();
+  const runners = [await PuppetRunner.connect(server), await PuppetRunner.connect(server)];
+  for (const at of [1, 2]) await server.build({ name: `early-${at}` });
+  for (const runner of runners) await runner.take();
+  await server.build(
+    { name: 'nightly', priority: -10 },
+    { name: 'usual' },
+    { name: 'needy', needs: ['usual'] },
+  );
+  await server.build({ name: 'urgent', priority: 50 });
+  const next = await server.build({ name: 'wanted' });
+  await server.admin('POST', `/api/projects/app/builds/${next}/prioritize`, {});
+  const names: string[][] = [];
+  let path: string | null = '/api/queue?limit=1';
+  while (path !== null) {
+    const { body }: { body: { items: QueueItem[]; next: string | null } } = await server.admin('GET', path);
+    names.push(body.items.map(({ job }) => job));
+    path = body.next === null ? null : `/api/queue?limit=${names.length % 2 ? 2 : 1}&before=${body.next}`;
+  }
+  const pages = [['early-1'], ['early-2', 'wanted'], ['urgent'], ['usual', 'needy'], ['nightly']];
+  expect(names).toEqual(pages);
+  for (const before of ['7', '1.2', '2.0.1', '0.x.1', `0.0.${'9'.repeat(20)}`])
+    expect(await server.admin('GET', `/api/queue?before=${before}`)).toMatchObject({ status: 400 });
+});

@@ -9,7 +9,6 @@ interface Listed {
 
 interface Waiting {
   items: { job: string; status: string; why: string; runner: string | null }[];
-  next: number | null;
 }
 
 test('a runner is added, shows its token once, and is listed with what it does', async () => {
@@ -94,17 +93,4 @@ test('the queue says what runs, what waits and why', async () => {
     { job: 'learn', status: 'queued' },
     { job: 'later', why: 'the only runner with linux is busy' },
   ]);
-});
-
-test('a long queue is read page by page', async () => {
-  await using server = await QueueServer.start();
-  await server.build(...Array.from({ length: 7 }, (_, at) => ({ name: `job-${at}` })));
-  const names: string[] = [];
-  let path: string | null = '/api/queue?limit=3';
-  while (path !== null) {
-    const { body }: { body: Waiting } = await server.admin<Waiting>('GET', path);
-    names.push(...body.items.map(({ job }) => job));
-    path = body.next === null ? null : `/api/queue?limit=3&before=${body.next}`;
-  }
-  expect(names).toEqual(Array.from({ length: 7 }, (_, at) => `job-${at}`));
 });
