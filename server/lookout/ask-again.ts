@@ -7,7 +7,11 @@ import type { Services } from '../services.ts';
 const MOST_ATTEMPTS = 3;
 /** Older deliveries cannot be asked for (docs.github.com, "Redelivering webhooks"). */
 const WITHIN_MS = 3 * 24 * 3_600_000;
+/** What was delivered shortly before the last look may have failed after it. */
+const OVERLAP_MS = 3_600_000;
 const EVENTS = ['push', 'pull_request'];
+/** Of a hundred each: a busy repository's of a day's outage. */
+const MOST_PAGES = 30;
 
 /** An attempt to deliver, as GitHub lists it; a redelivery has the same guid. */
 interface Attempt {
@@ -21,12 +25,14 @@ interface Attempt {
 
 /**
  * Asks GitHub to deliver again what never arrived at this installation's webhook of the repository: unlike looking at its heads, that brings
- * pull requests, too. Returns how many were asked for. Throws what octokit throws: the token must be allowed to read and write webhooks.
+ * pull requests, too. `askedAt`: when that was last done; null: not that is known. Returns how many were asked for. Throws what octokit
+ * throws: the token must be allowed to read and write webhooks.
  */
 export async function askAgain(
   github: Github,
   services: Pick<Services, 'reader' | 'publicUrl' | 'now'>,
   project: Pick<Project, 'id' | 'name' | 'github'>,
+  askedAt: number | null,
 ): Promise<number> {
   if (project.github === null) return 0;
   const place = placeOf(project.github);
@@ -35,14 +41,12 @@ export async function askAgain(
   const mine = hooks.filter(
     ({ config, active }) => active && [ours, `${ours}/${project.name}`].includes(config.url ?? ''),
   );
+  const since = Math.max(services.now() - WITHIN_MS, (askedAt ?? 0) - OVERLAP_MS);
   let asked = 0;
   for (const { id: hook_id } of mine) {
     const at = { ...place, hook_id };
-    const listed = await github('GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries', {
-      ...at,
-      per_page: 100,
-    });
-    for (const { id } of await missing(services, project, listed.data)) {
+    const attempts = await youngAttempts(github, at, since);
+    for (const { id } of await missing(services, project, attempts)) {
       await github(`POST /repos/{owner}/{repo}/hooks/{hook_id}/deliveries/${id}/attempts`, at);
       asked += 1;
     }
@@ -50,17 +54,42 @@ export async function askAgain(
   return asked;
 }
 
+/** What was tried to be delivered since then, page by page, the newest first. */
+async function youngAttempts(
+  github: Github,
+  at: { owner: string; repo: string; hook_id: number },
+  since: number,
+): Promise<Attempt[]> {
+  const young: Attempt[] = [];
+  let cursor: string | undefined;
+  for (let pages = 0; pages < MOST_PAGES; pages += 1) {
+    const { data, headers } = await github('GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries', {
+      ...at,
+      per_page: 100,
+      ...(cursor && { cursor }),
+    });
+    const page: Attempt[] = data.filter(({ delivered_at }) => Date.parse(delivered_at) > since);
+    young.push(...page);
+    cursor = cursorOf(headers.link);
+    if (!cursor || page.length < data.length) break;
+  }
+  return young;
+}
+
+/** Of the page that follows, as the header `Link` names it. */
+function cursorOf(link = ''): string | undefined {
+  const next = /<([^>]*)>; *rel="next"/.exec(link)?.[1];
+  return next ? (new URL(next).searchParams.get('cursor') ?? undefined) : undefined;
+}
+
 /** One attempt of each delivery that failed every time and is not among those recorded here. */
 async function missing(
-  { reader, now }: Pick<Services, 'reader' | 'now'>,
+  { reader }: Pick<Services, 'reader'>,
   project: Pick<Project, 'id'>,
   attempts: readonly Attempt[],
 ): Promise<Attempt[]> {
-  const since = now() - WITHIN_MS;
-  const young = attempts.filter(
-    ({ event, delivered_at }) => EVENTS.includes(event) && Date.parse(delivered_at) > since,
-  );
-  const failed = [...Map.groupBy(young, ({ guid }) => guid).values()].filter(
+  const meant = attempts.filter(({ event }) => EVENTS.includes(event));
+  const failed = [...Map.groupBy(meant, ({ guid }) => guid).values()].filter(
     (tries) => tries.length < MOST_ATTEMPTS && !tries.some(({ status_code }) => isTaken(status_code)),
   );
   const guids = failed.flatMap(([first]) => first?.guid ?? []);

@@ -7,6 +7,7 @@ import type { Services } from '../services.ts';
 import { askAgain } from './ask-again.ts';
 import { changed, compare, GRACE_MS, type Remembered } from './compare.ts';
 import { buildFound, isKnown } from './found.ts';
+import { addUnseen, rememberHeads } from './heads.store.ts';
 
 /** Projects looked at in one go, and of them at once: upstreams that hang hold few of the others back. */
 const AT_ONCE = 20;
@@ -26,6 +27,10 @@ export class Lookout {
   readonly #rounds: Rounds;
   /** Projects whose webhooks the token may not see. */
   readonly #closed = new Set<string>();
+  /** When GitHub was last asked for what did not arrive, by project. */
+  readonly #askedAt = new Map<string, number>();
+  /** Until then GitHub wants to be asked nothing. */
+  #githubRestsUntil = 0;
 
   constructor(services: Services) {
     this.#services = services;
@@ -48,41 +53,20 @@ export class Lookout {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    await this.#addNew();
-    const due = await this.#services.db
+    const { db, config, now } = this.#services;
+    // Their first look comes within an interval: by then they have been fetched.
+    await addUnseen(db, () => Math.round(now() + Math.random() * config.lookEveryMs));
+    const due = await db
       .selectFrom('projects')
       .innerJoin('lookouts', 'lookouts.project_id', 'projects.id')
       .selectAll('projects')
       .select(['lookouts.due_at', 'lookouts.remembered'])
-      .where('lookouts.due_at', '<=', this.#services.now())
+      .where('lookouts.due_at', '<=', now())
       .orderBy('lookouts.due_at')
       .limit(AT_ONCE)
       .execute();
     const failed = (project: Due, error: unknown) => this.#failed(project, error);
     await inLanes(due, { lanes: MOST_TOGETHER, signal, failed }, (project) => this.#lookAt(project, signal));
-  }
-
-  /** Their first look comes within an interval: by then they have been fetched. */
-  async #addNew(): Promise<void> {
-    const { db, config, now } = this.#services;
-    const fresh = await db
-      .selectFrom('projects')
-      .leftJoin('lookouts', 'lookouts.project_id', 'projects.id')
-      .select('projects.id')
-      .where('lookouts.project_id', 'is', null)
-      .execute();
-    if (fresh.length === 0) return;
-    const remembered = JSON.stringify({ refs: null, pending: {} } satisfies Remembered);
-    const rows = fresh.map(({ id }) => ({
-      project_id: id,
-      due_at: now() + Math.random() * config.lookEveryMs,
-      remembered,
-    }));
-    await db
-      .insertInto('lookouts')
-      .values(rows.map((row) => ({ ...row, due_at: Math.round(row.due_at) })))
-      .onConflict((oc) => oc.doNothing())
-      .execute();
   }
 
   async #lookAt(project: Due, signal: AbortSignal): Promise<void> {
@@ -102,24 +86,33 @@ export class Lookout {
     const { remembered, found } = compare(heads, before, { known, now: at, most: MOST_FOUND });
     for (const one of found) await buildFound(this.#services, project, one);
     const isWaiting = Object.keys(remembered.pending).length > 0;
-    await db
-      .updateTable('lookouts')
-      .set({ remembered: JSON.stringify(remembered), ...(isWaiting && { due_at: at + GRACE_MS }) })
-      .where('project_id', '=', project.id)
-      .execute();
+    await rememberHeads(db, project.id, {
+      before: project.remembered,
+      after: remembered,
+      dueAt: isWaiting ? at + GRACE_MS : null,
+    });
   }
 
   /** What it delivers again is here before the grace of what is found by looking is over. */
   async #askGithub(project: Project): Promise<void> {
-    const { log, github } = this.#services;
-    if (github === null || this.#closed.has(project.id)) return;
+    const { log, github, now } = this.#services;
+    if (github === null || this.#closed.has(project.id) || now() < this.#githubRestsUntil) return;
     try {
-      const asked = await askAgain(await github, this.#services, project);
+      const at = now();
+      const asked = await askAgain(
+        await github,
+        this.#services,
+        project,
+        this.#askedAt.get(project.id) ?? null,
+      );
+      this.#askedAt.set(project.id, at);
       if (asked > 0)
         log.warn({ project: project.name, asked }, 'GitHub was asked to deliver again what did not arrive');
     } catch (error) {
-      const isClosed = retryAfterMs(error, { tries: 0, now: 0 }) === null;
+      const waitMs = retryAfterMs(error, { tries: 0, now: now() });
+      const isClosed = waitMs === null;
       if (isClosed) this.#closed.add(project.id);
+      else this.#githubRestsUntil = now() + waitMs;
       const what = isClosed
         ? 'GitHub does not show the webhook: see whether the token may read and write webhooks there'
         : 'GitHub could not be asked for lost deliveries; it is asked again';

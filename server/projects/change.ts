@@ -2,6 +2,7 @@ import { recordAudit } from '../audit/record.ts';
 import type { Actor } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { githubName } from '../git/clone-url.ts';
+import { forgetHeads } from '../lookout/heads.store.ts';
 import type { RetentionRules } from '../retention/retention.api.ts';
 import { readSchedulesAgain } from '../schedules/schedule.store.ts';
 import type { Services } from '../services.ts';
@@ -12,7 +13,8 @@ import type { ProjectChange } from './project.api.ts';
 
 /**
  * Changes what is given and leaves the rest; a project's name never changes, as webhooks and records carry it. A new
- * address takes `github` with it unless that is given too. The mirror stays: what was built can be built again.
+ * address takes `github` with it unless that is given too. The mirror stays: what was built can be built again. What is at the new
+ * address already is old history: it is not looked for.
  */
 export async function changeProject(
   services: Services,
@@ -38,6 +40,7 @@ export async function changeProject(
   await services.db.transaction().execute(async (trx) => {
     await trx.updateTable('projects').set(changed).where('id', '=', project.id).execute();
     if (after.default_branch !== project.default_branch) await readSchedulesAgain(trx, project.id);
+    if (after.clone_url !== project.clone_url) await forgetHeads(trx, project.id);
     await recordAudit(trx, {
       at: services.now(),
       by,

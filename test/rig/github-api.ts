@@ -15,6 +15,8 @@ interface MadeDeployment {
   payload: unknown;
 }
 
+/** Deliveries are listed so many at a time, however many are asked for. */
+const PAGE = 4;
 const STATUS_STATES = ['error', 'failure', 'pending', 'success'];
 const DEPLOYMENT_STATES = ['error', 'failure', 'inactive', 'in_progress', 'queued', 'pending', 'success'];
 
@@ -75,13 +77,18 @@ export class GithubApiServer implements AsyncDisposable {
     for await (const chunk of request) text += chunk;
     const fault = this.faults.shift();
     if (fault && fault !== 'lost') return void response.writeHead(fault.status, fault.headers).end('{}');
-    const [status, answer] = this.#act(request, text === '' ? {} : JSON.parse(text));
+    const [status, answer, headers] = this.#act(request, text === '' ? {} : JSON.parse(text));
     if (fault === 'lost') return void response.destroy();
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+    response
+      .writeHead(status, { 'content-type': 'application/json', ...headers })
+      .end(JSON.stringify(answer));
     for (const listener of this.#listeners) listener();
   }
 
-  #act({ method, url = '', headers }: IncomingMessage, body: Record<string, unknown>): [number, unknown] {
+  #act(
+    { method, url = '', headers }: IncomingMessage,
+    body: Record<string, unknown>,
+  ): [status: number, answer: unknown, headers?: Record<string, string>] {
     if (headers.authorization !== `Bearer ${this.token}`) return [401, { message: 'Bad credentials' }];
     const { pathname, searchParams } = new URL(url, 'http://github');
     const base = `/api/v3/repos/${this.#repository}`;
@@ -93,7 +100,12 @@ export class GithubApiServer implements AsyncDisposable {
       return [200, this.made.filter(isMeant)];
     }
     if (method === 'GET' && path === '/hooks') return [200, this.hooks];
-    if (method === 'GET' && /^\/hooks\/\d+\/deliveries$/.test(path)) return [200, this.attempts];
+    if (method === 'GET' && /^\/hooks\/\d+\/deliveries$/.test(path)) {
+      const from = Number(searchParams.get('cursor') ?? 0);
+      const page = this.attempts.slice(from, from + PAGE);
+      const next = `<http://github${pathname}?per_page=${PAGE}&cursor=${from + PAGE}>; rel="next"`;
+      return [200, page, from + PAGE < this.attempts.length ? { link: next } : {}];
+    }
     if (method !== 'POST') return [404, { message: 'Not Found' }];
     if (/^\/hooks\/\d+\/deliveries\/\d+\/attempts$/.test(path)) {
       this.told.push({ path, body });

@@ -126,3 +126,17 @@ test('an upstream that does not answer is asked again later, and nothing is forg
   await lookLater(3);
   expect(await newest()).toMatchObject({ number: before.number + 1, commit: head });
 });
+
+test('a new address is remembered like a new project: only what is pushed from then on is news', async () => {
+  const other = await here.project('moved', { '.reprise.yml': PIPELINE, 'moved.txt': '1' });
+  for (const name of ['release/1', 'release/2']) other.repository.git('branch', name);
+  other.repository.git('tag', 'v2.0.0');
+  const before = await newest();
+  const cloneUrl = `file://${other.repository.path}`;
+  expect(await here.admin('PATCH', '/api/projects/shop', { cloneUrl })).toMatchObject({ status: 200 });
+  for (const minutes of [10, 10, 3]) await lookLater(minutes);
+  expect(await newest()).toMatchObject({ number: before.number });
+  const head = other.repository.commit('At the new address', { a: '6' });
+  for (const minutes of [10, 3]) await lookLater(minutes);
+  expect(await newest()).toMatchObject({ number: before.number + 1, commit: head });
+});
