@@ -30,12 +30,7 @@ export const STORM_FAULTS: Record<string, Fault> = {
   'a line cut': async (storm) => storm.pickLine().cut(),
   'a line down': (storm) => weather(storm.pickLine(), 'down'),
   'a line dead': (storm) => weather(storm.pickLine(), 'blackhole'),
-  'answers lost': async (storm) => {
-    const lines = [...storm.lines.values()];
-    for (const line of lines) line.losesAnswers = true;
-    await pass(WHILE_MS);
-    for (const line of lines) line.losesAnswers = false;
-  },
+  'answers lost': (storm) => losingAnswers([...storm.lines.values()]),
   'HAProxy killed': ({ cluster }) => cluster.haproxy.restart(),
   'Redis killed': async ({ cluster }) => {
     await cluster.redis.signal('SIGKILL');
@@ -50,6 +45,10 @@ export const STORM_FAULTS: Record<string, Fault> = {
   },
   "a server's line to PostgreSQL cut": async (storm) => wayToDatabase(storm).cut(),
   "a server's line to PostgreSQL dead": (storm) => weather(wayToDatabase(storm), 'blackhole'),
+  'the lines to the storage cut': async (storm) => wayToStorage(storm).cut(),
+  'the storage down': (storm) => weather(wayToStorage(storm), 'down'),
+  'the storage dead': (storm) => weather(wayToStorage(storm), 'blackhole'),
+  'answers of the storage lost': (storm) => losingAnswers([wayToStorage(storm)]),
   'PostgreSQL crashed': async ({ cluster }) => {
     await cluster.postgres.crash();
     await cluster.postgres.startAgain();
@@ -60,6 +59,17 @@ async function weather(line: FaultProxy, bad: Weather): Promise<void> {
   line.weather = bad;
   await pass(WHILE_MS);
   line.weather = 'fair';
+}
+
+async function losingAnswers(lines: readonly FaultProxy[]): Promise<void> {
+  for (const line of lines) line.losesAnswers = true;
+  await pass(WHILE_MS);
+  for (const line of lines) line.losesAnswers = false;
+}
+
+function wayToStorage({ cluster: { toStorage } }: Storm): FaultProxy {
+  if (!toStorage) throw new Error('The servers come to the storage by no way that can be cut.');
+  return toStorage;
 }
 
 function wayToDatabase(storm: Storm): FaultProxy {

@@ -28,7 +28,9 @@ interface Runner {
 }
 
 export interface ClusterOptions {
-  /** Every server comes to PostgreSQL by a way of its own that can be cut, and that costs some time. */
+  /**
+   * Every server comes to PostgreSQL by a way of its own that can be cut, and that costs some time; all come to the storage by one such way.
+   */
   isCuttable?: boolean;
 }
 
@@ -42,6 +44,8 @@ export class Cluster implements AsyncDisposable {
   redis!: RedisServer;
   postgres!: PostgresServer;
   haproxy!: Haproxy;
+  /** The servers' way to the storage, where that can be cut. */
+  toStorage: FaultProxy | null = null;
   /** For who looks into the records past the servers. */
   databaseUrl = '';
   /** HAProxy's. */
@@ -163,10 +167,12 @@ export class Cluster implements AsyncDisposable {
     this.redis = this.#undo.use(await RedisServer.start());
     const s3 = this.#undo.use(await startS3());
     this.databaseUrl = await this.postgres.freshDatabase();
-    Object.assign(this.#env, {
-      REDIS_URL: this.redis.url,
-      STORAGE_URL: await s3.bucket('reprise'),
-    });
+    const storage = new URL(await s3.bucket('reprise'));
+    if (isCuttable) {
+      this.toStorage = this.#undo.use(await FaultProxy.to(`http://${storage.host}`));
+      storage.port = new URL(this.toStorage.address).port;
+    }
+    Object.assign(this.#env, { REDIS_URL: this.redis.url, STORAGE_URL: storage.href });
     const front = await freePort();
     this.address = `http://127.0.0.1:${front}`;
     this.#env['REPRISE_URL'] = this.address;
