@@ -500,6 +500,7 @@ export interface RemovalTable {
   store: 'blobs' | 'logs' | 'pins';
   /** A blob's sha256; an attempt's id; `<project>/<commit>`. */
   key: string;
+  /** Negative: since then, without the sign, some server is removing it. */
   due_at: number;
 }
 

@@ -11,8 +11,11 @@ import { namedBlobs } from './named-blobs.ts';
  */
 const BLOB_GRACE_MS = 3_600_000;
 
-/** In place of when it is due: some server is removing it, or died over that and the next round goes on. */
-const BEING_REMOVED = -1;
+/**
+ * Since when some server is removing something stands, negated, in place of when it is due: this mark is that server's claim. Others
+ * wait so long until they take it for dead, which is longer than any request to a storage lasts with all its repeats (`storage/s3.ts`).
+ */
+const ABANDONED_MS = 15 * 60_000;
 
 /** Looked at in one go. */
 const AT_ONCE = 100;
@@ -33,7 +36,7 @@ export async function removeLater(
       .insertInto('removals')
       .values(rows.slice(at, at + MOST_ROWS))
       .onConflict((oc) =>
-        oc.columns(['store', 'key']).doUpdateSet({ due_at }).where('removals.due_at', '!=', BEING_REMOVED),
+        oc.columns(['store', 'key']).doUpdateSet({ due_at }).where('removals.due_at', '>', 0),
       )
       .execute();
 }
@@ -47,7 +50,7 @@ export async function keepBlob(db: Kysely<Database>, sha256: string): Promise<vo
   await db
     .deleteFrom('removals')
     .where((eb) => eb.and(noted))
-    .where('due_at', '!=', BEING_REMOVED)
+    .where('due_at', '>', 0)
     .execute();
   const removing = await db
     .selectFrom('removals')
@@ -61,30 +64,26 @@ export async function keepBlob(db: Kysely<Database>, sha256: string): Promise<vo
 
 /**
  * Removes bytes that are due and that nothing leads to by now; returns how many it looked at. While a backup copies them none is
- * removed. A server that dies half-way has removed some twice, which is the same.
+ * removed. What a server died over, another removes once more later, which is the same.
  */
 export async function removeBytes(services: Services): Promise<number> {
   const { db, config, now, log } = services;
   const lock = lockRemovals(config.dataDir, { waitMs: 0 });
   if (!lock) return 0;
   try {
+    const at = now();
     const due = await db
       .selectFrom('removals')
       .selectAll()
-      .where('due_at', '<=', now())
+      .where('due_at', '>=', ABANDONED_MS - at)
+      .where('due_at', '<=', at)
       .orderBy('due_at')
       .limit(AT_ONCE)
       .execute();
     let failed = 0;
     for (const removal of due) {
       try {
-        if (!(await claim(db, removal))) continue;
-        await REMOVE[removal.store](services, removal.key);
-        await db
-          .deleteFrom('removals')
-          .where('store', '=', removal.store)
-          .where('key', '=', removal.key)
-          .execute();
+        await carryOut(services, removal);
       } catch (error) {
         failed += 1;
         log.warn(
@@ -99,39 +98,81 @@ export async function removeBytes(services: Services): Promise<number> {
   }
 }
 
-/** Takes a removal on, unless somebody has come to use what is to be removed. */
-async function claim(db: Kysely<Database>, { store, key, due_at }: RemovalTable): Promise<boolean> {
-  const { numUpdatedRows } = await db
-    .updateTable('removals')
-    .set({ due_at: BEING_REMOVED })
-    .where((eb) => eb.and({ store, key, due_at }))
-    .executeTakeFirstOrThrow();
-  return numUpdatedRows === 1n;
+/**
+ * The claim is made anew right before the bytes go: a server that was held up since has lost it to another, and what was stored
+ * after that one's removal is not to go. A removal that failed stays claimed, as the storage may carry it out yet.
+ */
+async function carryOut(services: Services, removal: RemovalTable): Promise<void> {
+  const { db, now } = services;
+  const { isNeeded, remove } = REMOVE[removal.store];
+  let claimed = await claim(db, removal, now());
+  if (claimed && !(await isNeeded(services, removal.key))) {
+    claimed = await claim(db, claimed, now());
+    if (claimed) await remove(services, removal.key);
+  }
+  if (claimed)
+    await db
+      .deleteFrom('removals')
+      .where((eb) => eb.and({ ...claimed }))
+      .execute();
 }
 
-/** Each looks once more whether something leads there. */
-const REMOVE: Record<RemovalTable['store'], (services: Services, key: string) => Promise<void>> = {
-  async blobs({ db, blobs }, sha256) {
-    if ((await namedBlobs(db, [sha256])).size === 0) await blobs.remove(sha256);
+/** Takes a removal on, unless somebody has come to use what is to be removed, or another server is about it: null then. */
+async function claim(
+  db: Kysely<Database>,
+  { store, key, due_at }: RemovalTable,
+  at: number,
+): Promise<RemovalTable | null> {
+  const { numUpdatedRows } = await db
+    .updateTable('removals')
+    .set({ due_at: -at })
+    .where((eb) => eb.and({ store, key, due_at }))
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows === 1n ? { store, key, due_at: -at } : null;
+}
+
+/** How each kind goes, and whether something has come to lead there again. */
+interface Removing {
+  isNeeded(services: Services, key: string): Promise<boolean>;
+  remove(services: Services, key: string): Promise<void>;
+}
+
+const REMOVE: Record<RemovalTable['store'], Removing> = {
+  blobs: {
+    async isNeeded({ db }, sha256) {
+      return (await namedBlobs(db, [sha256])).size > 0;
+    },
+    remove: ({ blobs }, sha256) => blobs.remove(sha256),
   },
-  async logs({ logs }, attempt) {
-    await logs.remove(attempt);
+  logs: {
+    isNeeded: async () => false,
+    remove: ({ logs }, attempt) => logs.remove(attempt),
   },
-  async pins({ db, mirrors }, key) {
-    const [projectId = '', sha = ''] = key.split('/');
-    const user = await db
-      .selectFrom('builds')
-      .select('id')
-      .where('project_id', '=', projectId)
-      .where('commit_sha', '=', sha)
-      .limit(1)
-      .executeTakeFirst();
-    if (user) return;
-    await mirrors.unpin({ id: projectId }, sha);
-    await db
-      .deleteFrom('bundled_commits')
-      .where('project_id', '=', projectId)
-      .where('commit_sha', '=', sha)
-      .execute();
+  pins: {
+    async isNeeded({ db }, key) {
+      const { projectId, sha } = pinOf(key);
+      const user = await db
+        .selectFrom('builds')
+        .select('id')
+        .where('project_id', '=', projectId)
+        .where('commit_sha', '=', sha)
+        .limit(1)
+        .executeTakeFirst();
+      return user !== undefined;
+    },
+    async remove({ db, mirrors }, key) {
+      const { projectId, sha } = pinOf(key);
+      await mirrors.unpin({ id: projectId }, sha);
+      await db
+        .deleteFrom('bundled_commits')
+        .where('project_id', '=', projectId)
+        .where('commit_sha', '=', sha)
+        .execute();
+    },
   },
 };
+
+function pinOf(key: string): { projectId: string; sha: string } {
+  const [projectId = '', sha = ''] = key.split('/');
+  return { projectId, sha };
+}
