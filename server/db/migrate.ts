@@ -13,6 +13,7 @@ import { tries } from './migrations/0010-tries.ts';
 import { registration } from './migrations/0011-registration.ts';
 import { bundles } from './migrations/0012-bundles.ts';
 import { queueOrder } from './migrations/0013-queue-order.ts';
+import { oldBuilds } from './migrations/0015-old-builds.ts';
 import type { Database } from './schema.ts';
 
 /** One number, one change; a released migration is never edited. */
@@ -30,6 +31,7 @@ const MIGRATIONS = {
   '0011-registration': registration,
   '0012-bundles': bundles,
   '0013-queue-order': queueOrder,
+  '0015-old-builds': oldBuilds,
 };
 
 /** Those names of migrations that this program does not know: a newer one has worked on that database. */

@@ -1,7 +1,7 @@
 import { iso } from '../api.ts';
 import type { Project } from '../db/schema.ts';
 import type { Services } from '../services.ts';
-import { chooseBuilds, type Judged, without } from './choose.ts';
+import { chooseBuilds, heldBytesOf, type Judged, limitsOf } from './choose.ts';
 import { measureSoon } from './measure.ts';
 import type { RetentionPreview, RetentionRules } from './retention.api.ts';
 
@@ -17,27 +17,20 @@ export async function previewRetention(
   rules: RetentionRules,
 ): Promise<RetentionPreview> {
   await measureSoon(db);
-  let held = await reader
-    .selectFrom('projects')
-    .select(['held_builds', 'held_bytes'])
-    .where('id', '=', project.id)
-    .executeTakeFirstOrThrow();
-  const at = now();
+  const limits = await limitsOf(reader, { projectId: project.id, rules, now: now() });
   const [goes, stays]: [Judged[], Judged[]] = [[], []];
   let after: number | null = 0;
   for (let judged = 0; judged < MOST_JUDGED && after !== null; judged += AT_ONCE) {
-    const o = { projectId: project.id, rules, held, now: at, after, limit: AT_ONCE };
-    const chosen = await chooseBuilds(reader, o);
+    const chosen = await chooseBuilds(reader, { projectId: project.id, limits, after, limit: AT_ONCE });
     goes.push(...chosen.goes);
     stays.push(...chosen.stays);
-    held = without(held, chosen.goes);
     after = chosen.next;
   }
   return {
     rules,
     goes: {
       builds: goes.length,
-      bytes: goes.reduce((sum, { build }) => sum + build.held_bytes, 0),
+      bytes: heldBytesOf(goes),
       items: goes.slice(0, MOST_LISTED).map(viewJudged),
     },
     stays: stays.slice(0, MOST_LISTED).map(viewJudged),

@@ -3,7 +3,7 @@ import { recordAudit } from '../audit/record.ts';
 import type { Actor } from '../auth/caller.ts';
 import type { Database, Project } from '../db/schema.ts';
 import type { Services } from '../services.ts';
-import type { Judged } from './choose.ts';
+import { heldBytesOf, type Judged } from './choose.ts';
 import { whyTheyStay } from './protect.ts';
 import { removeLater } from './removals.ts';
 import type { RetentionRules } from './retention.api.ts';
@@ -80,7 +80,7 @@ async function takeContents(
     .execute();
   const logs = attempts.map(({ id }) => id);
   await removeLater(trx, 'logs', logs, at);
-  const bytes = still.reduce((sum, { build }) => sum + build.held_bytes, 0);
+  const bytes = heldBytesOf(still);
   await trx
     .updateTable('projects')
     .set((eb) => ({
@@ -123,7 +123,7 @@ async function record(
     subject: first === last ? `${o.project.name} #${first}` : `${o.project.name} #${first} to #${last}`,
     detail: {
       builds: numbers,
-      bytes: o.still.reduce((sum, { build }) => sum + build.held_bytes, 0),
+      bytes: heldBytesOf(o.still),
       rules: o.rules,
     },
   });

@@ -7,8 +7,8 @@ const limit = z.number().int().positive().nullable();
 export const retentionRulesSchema = z
   .strictObject({
     days: limit.describe('Builds that ended longer ago go; null: none does for its age.'),
-    builds: limit.describe('As many builds hold logs and artifacts, the newest; null: any number.'),
-    bytes: limit.describe('So much they may hold together; null: any size.'),
+    builds: limit.describe('As many of the newest that hold logs and artifacts stay; null: any number.'),
+    bytes: limit.describe('The newest stay that together hold so much at most; null: any size.'),
     records: z
       .enum(['stay', 'go'])
       .describe(

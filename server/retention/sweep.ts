@@ -2,7 +2,7 @@ import { type Actor, REPRISE } from '../auth/caller.ts';
 import type { Project } from '../db/schema.ts';
 import { Rounds } from '../rounds.ts';
 import type { Services } from '../services.ts';
-import { chooseBuilds, without } from './choose.ts';
+import { chooseBuilds, heldBytesOf, limitsOf } from './choose.ts';
 import { measureEnded } from './measure.ts';
 import { pruneDeliveries, pruneProbes } from './prune.ts';
 import { removeBytes } from './removals.ts';
@@ -59,21 +59,13 @@ export class Retention {
     const { db, config, now } = this.#services;
     const rules = rulesOf(project, config);
     const done = { builds: 0, bytes: 0, complete: true };
+    const limits = await limitsOf(db, { projectId: project.id, rules, now: now() });
     let after = this.#after.get(project.id) ?? 0;
     for (let judged = 0; judged < MOST_JUDGED && !this.#rounds.isStopped; judged += AT_ONCE) {
-      const held = await heldNow(this.#services, project.id);
-      if (!held) return done;
-      const chosen = await chooseBuilds(db, {
-        projectId: project.id,
-        rules,
-        held,
-        now: now(),
-        after,
-        limit: AT_ONCE,
-      });
+      const chosen = await chooseBuilds(db, { projectId: project.id, limits, after, limit: AT_ONCE });
       const removed = await removeBuilds(this.#services, project, { goes: chosen.goes, rules, by });
       done.builds += removed.length;
-      done.bytes += held.held_bytes - without(held, removed).held_bytes;
+      done.bytes += heldBytesOf(removed);
       if (chosen.next === null) {
         this.#after.delete(project.id);
         return done;
@@ -87,12 +79,4 @@ export class Retention {
   async #whileThereIs(work: () => Promise<number>): Promise<void> {
     while (!this.#rounds.isStopped && (await work()) > 0);
   }
-}
-
-function heldNow({ db }: Services, projectId: string) {
-  return db
-    .selectFrom('projects')
-    .select(['held_builds', 'held_bytes'])
-    .where('id', '=', projectId)
-    .executeTakeFirst();
 }

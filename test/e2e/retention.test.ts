@@ -47,7 +47,6 @@ test('a build is pinned with a reason, and the rules say beforehand what goes an
   expect(await lines.allInnerTexts()).toEqual([
     expect.stringMatching(/^#2 .* Only the newest build is kept\.$/),
     expect.stringMatching(/^#1 .* ada pinned it: A customer has it$/),
-    expect.stringMatching(/^#3 .* It is the latest build of main that passed\.$/),
   ]);
 });
 
