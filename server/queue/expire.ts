@@ -3,27 +3,44 @@ import { settle } from '../builds/settle.ts';
 import type { Services } from '../services.ts';
 import { READY } from './literals.ts';
 import { situation } from './situation.ts';
-import { type Situation, whyWaiting } from './why.ts';
+import { mayBegin, type Situation, whyWaiting } from './why.ts';
 
 /** Those beyond are ended by the next looks. */
 const MOST_AT_ONCE = 200;
 
-type Expired = Awaited<ReturnType<typeof expiredJobs>>[number];
+type Due = Awaited<ReturnType<typeof jobsDue>>[number];
 
 /**
- * Ends jobs that could have begun for longer than is configured (`queueTimeoutMs`; 0: none), with what they waited for. A
- * deployment is not ended so: it waits for as long as who asked for it does.
+ * Ends jobs that could have begun for longer than is configured (`queueTimeoutMs`; 0: none), with what they waited for. What still has to
+ * wait for its concurrency group, or for space, waits anew. A deployment is not ended so: it waits for as long as who asked for it does.
  */
 export async function expireJobs(services: Services): Promise<void> {
-  const expired = await expiredJobs(services);
-  if (expired.length === 0) return;
+  const due = await jobsDue(services);
+  if (due.length === 0) return;
   const seen = await situation(services);
+  const expired = due.filter((job) => mayBegin(job, seen));
+  const held = due.filter((job) => !mayBegin(job, seen)).map(({ seq }) => seq);
+  if (held.length > 0) await waitAnew(services, held);
+  if (expired.length === 0) return;
   for (const job of expired) await expire(services, job, seen);
   announceChanged(services, expired);
   services.queue.wake();
 }
 
-async function expire(services: Services, job: Expired, seen: Situation): Promise<void> {
+/** Lets jobs that could begin wait from now on; without `seqs`, all: while no server was there, none of them could be taken. */
+export async function waitAnew(
+  { db, now }: Pick<Services, 'db' | 'now'>,
+  seqs: readonly number[] | null = null,
+): Promise<void> {
+  await db
+    .updateTable('jobs')
+    .set({ ready_at: now() })
+    .where('ready', '=', READY)
+    .$if(seqs !== null, (query) => query.where('seq', 'in', seqs ?? []))
+    .execute();
+}
+
+async function expire(services: Services, job: Due, seen: Situation): Promise<void> {
   const { db, now, config } = services;
   const waitedFor = whyWaiting(job, seen);
   const why = `no runner took it within ${inWords(config.queueTimeoutMs)}${waitedFor && `: ${waitedFor}`}`;
@@ -39,7 +56,7 @@ async function expire(services: Services, job: Expired, seen: Situation): Promis
   });
 }
 
-async function expiredJobs({ db, config, now }: Pick<Services, 'db' | 'config' | 'now'>) {
+async function jobsDue({ db, config, now }: Pick<Services, 'db' | 'config' | 'now'>) {
   if (config.queueTimeoutMs === 0) return [];
   return db
     .selectFrom('jobs')

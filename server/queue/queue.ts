@@ -6,6 +6,7 @@ import { Presence } from '../runners/presence.ts';
 import type { Services } from '../services.ts';
 import { claimJob } from './claim.ts';
 import { claimableKinds } from './claimable.ts';
+import { waitAnew } from './expire.ts';
 import { renewAllLeases } from './lease.ts';
 import { Line, type Taken } from './line.ts';
 import { Sweep } from './sweep.ts';
@@ -31,12 +32,15 @@ export class Queue {
   }
 
   /**
-   * Starts sweeping. `isFirst`: no server was there, so that runners could not renew; every running attempt begins a whole
-   * lease.
+   * Starts sweeping. `isFirst`: no server was there, so that runners could neither renew nor take anything; every running attempt begins
+   * a whole lease, and what waits waits anew.
    */
   async start({ isFirst }: { isFirst: boolean }): Promise<void> {
     const { db, config, now } = this.#services;
-    if (isFirst) await renewAllLeases(db, now() + config.times.reassignMs);
+    if (isFirst) {
+      await renewAllLeases(db, now() + config.times.reassignMs);
+      await waitAnew(this.#services);
+    }
     const everyMs = Math.ceil(config.times.renewMs / SWEEPS_PER_RENEWAL);
     this.#timer = setInterval(() => {
       void this.#sweep.start();

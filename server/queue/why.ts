@@ -47,6 +47,11 @@ export function whyWaiting(job: WaitingJob, situation: Situation): string {
   );
 }
 
+/** Whether a ready job could be taken, if a runner were there for it. */
+export function mayBegin(job: WaitingJob, { obstacle, groups }: Situation): boolean {
+  return obstacle === null && whyGroup(job, groups) === '';
+}
+
 function whyNobody(runsOn: readonly string[], runners: readonly Candidate[]): string {
   if (runners.length === 0) return 'there is no runner: add one';
   const missing = runsOn.filter((label) => !runners.some(({ labels }) => labels.includes(label)));

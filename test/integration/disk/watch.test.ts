@@ -1,4 +1,5 @@
 import { parseLowMark } from '@reprise/server/disk/low-mark.ts';
+import { expireJobs } from '@reprise/server/queue/expire.ts';
 import { expect, test } from 'vitest';
 import { PuppetRunner } from '../../rig/puppet-runner.ts';
 import { ServerHere } from '../../rig/server-here.ts';
@@ -32,6 +33,9 @@ test('below the low mark nothing new is begun or stored, all else goes on, and a
   const { body: queue } = await here.admin('GET', '/api/queue');
   expect(queue.obstacle).toMatch(/^the server's disk is nearly full: \d+ MB are free, .*below 20 MB/);
   expect(queue.items.find(({ build }: { build: number }) => build === second).why).toBe(queue.obstacle);
+  // However long it waits for space, it is not given up for want of a runner.
+  await here.services.db.updateTable('jobs').set({ ready_at: 0 }).where('ready', '=', 1).execute();
+  await expireJobs(here.services);
   const ready = await fetch(`${here.address}/readyz`);
   expect(ready.status).toBe(200);
   expect(await ready.json()).toMatchObject({ status: 'ready', problem: queue.obstacle });

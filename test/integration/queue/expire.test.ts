@@ -2,6 +2,7 @@ import { expireJobs } from '@reprise/server/queue/expire.ts';
 import { expect, test } from 'vitest';
 import { PuppetRunner } from '../../rig/puppet-runner.ts';
 import { QueueServer } from '../../rig/queue-server.ts';
+import { tempDir } from '../../rig/temp.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -59,4 +60,42 @@ test('without a limit a job waits on', async () => {
   server.clock.advance(400 * DAY_MS);
   await expireJobs(server.services);
   expect((await server.state(number)).jobs).toMatchObject([{ status: 'queued' }]);
+});
+
+test('time in which no server was there does not count', async () => {
+  using dir = tempDir();
+  const first = await QueueServer.start({ dataDir: dir.path });
+  const number = await first.build({ name: 'test' });
+  await first.services.db
+    .updateTable('jobs')
+    .set({ ready_at: Date.now() - 2 * DAY_MS })
+    .execute();
+  await first[Symbol.asyncDispose]();
+  await using again = await QueueServer.start({ dataDir: dir.path });
+  await expireJobs(again.services);
+  expect((await again.state(number)).jobs).toMatchObject([{ status: 'queued', ready: 1 }]);
+  again.clock.advance(DAY_MS);
+  await expireJobs(again.services);
+  expect((await again.state(number)).jobs).toMatchObject([{ status: 'errored' }]);
+});
+
+test('what its full group holds back waits anew, until it could have begun for so long', async () => {
+  await using server = await QueueServer.start();
+  const runner = await PuppetRunner.connect(server);
+  const concurrency = { group: 'database', limit: 1 };
+  await server.build({ name: 'up', concurrency });
+  const next = await server.build({ name: 'up', concurrency });
+  const work = await runner.take();
+  server.clock.advance(DAY_MS);
+  await runner.renew([work]);
+  await expireJobs(server.services);
+  const job = async () => (await server.state(next)).jobs[0];
+  expect(await job()).toMatchObject({ status: 'queued', ready: 1 });
+  await runner.finish(work);
+  server.clock.advance(DAY_MS - 60_000);
+  await expireJobs(server.services);
+  expect(await job()).toMatchObject({ status: 'queued', ready: 1 });
+  server.clock.advance(60_000);
+  await expireJobs(server.services);
+  expect(await job()).toMatchObject({ status: 'errored', why: expect.stringContaining('within 24h') });
 });
