@@ -3,6 +3,8 @@ export type CrashPoint =
   /** Every transaction, just before and just after its COMMIT. */
   | 'commit'
   | 'committed'
+  /** Each statement of the migrations, just before it. */
+  | 'migration'
   /** A blob, before it gets its name and after. */
   | 'blob'
   | 'blob-stored'

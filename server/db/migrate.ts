@@ -1,5 +1,6 @@
-import type { Kysely } from 'kysely';
+import type { Kysely, KyselyPlugin } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { crashPoint } from '../crash-point.ts';
 import { firstTables } from './migrations/0001-first-tables.ts';
 import { accountsAndAudit } from './migrations/0002-accounts-and-audit.ts';
 import { secrets } from './migrations/0003-secrets.ts';
@@ -39,9 +40,23 @@ export function unknownMigrations(names: readonly string[]): string[] {
   return names.filter((name) => !Object.hasOwn(MIGRATIONS, name));
 }
 
-/** Brings the database to this program's schema. Throws where it was written by a newer Reprise. */
+const CRASH_POINTS: KyselyPlugin = {
+  transformQuery({ node }) {
+    crashPoint('migration');
+    return node;
+  },
+  transformResult: async ({ result }) => result,
+};
+
+/**
+ * Brings the database to this program's schema in one transaction: a process that dies meanwhile has changed nothing. Throws where it
+ * was written by a newer Reprise.
+ */
 export async function migrate(db: Kysely<Database>): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+  const migrator = new Migrator({
+    db: db.withPlugin(CRASH_POINTS),
+    provider: { getMigrations: async () => MIGRATIONS },
+  });
   const { error } = await migrator.migrateToLatest();
   if (!error) return;
   const newer = error instanceof Error && /previously executed migration .* is missing/.test(error.message);
