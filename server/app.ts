@@ -69,8 +69,12 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Starts a server on its data directory. Rejects, leaving nothing behind, when it cannot. */
-export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
+/** Starts a server on its data directory, which may be to have an embedded runner. Rejects, leaving nothing behind, when it cannot. */
+export async function startServer(
+  config: ServerConfig,
+  log: Logger,
+  { withRunner = false } = {},
+): Promise<RunningServer> {
   await using undo = new AsyncDisposableStack();
   const lock = undo.adopt(lockDirectory(config.dataDir), ({ release }) => release());
   const { db, reader, ...database } = await openDatabase(
@@ -97,7 +101,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   listening.address = await listen(http, config);
   undo.defer(() => closeHttp(http));
   undo.defer(() => services.live.close());
-  const membership = await joinServers(services);
+  const membership = await joinServers(services, withRunner);
   undo.defer(() => membership.leave());
   await services.disk.start();
   undo.defer(() => services.disk.stop());

@@ -20,11 +20,12 @@ export async function serve(env: NodeJS.ProcessEnv, o: { withRunner: boolean }):
 
   await buildPage((sentence) => log.info(sentence));
   const stopping = whenAsked();
-  const server = await startServer(config, log);
+  const withRunner = o.withRunner && config.embeddedRunners > 0;
+  const server = await startServer(config, log, { withRunner });
   console.log(`Reprise listening on ${server.address}`);
   const first = await firstAdminLink(server.services);
   if (first !== null) console.log(`Make the first administrator: ${first}`);
-  const runner = o.withRunner && config.embeddedRunners > 0 ? await startEmbeddedRunner(server, env) : null;
+  const runner = withRunner ? await startEmbeddedRunner(server, env) : null;
   log.info({ address: server.address, dataDir: config.dataDir }, 'ready');
 
   const signal = await stopping;

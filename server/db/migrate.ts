@@ -14,6 +14,7 @@ import { tries } from './migrations/0010-tries.ts';
 import { registration } from './migrations/0011-registration.ts';
 import { bundles } from './migrations/0012-bundles.ts';
 import { queueOrder } from './migrations/0013-queue-order.ts';
+import { enginesOfServers } from './migrations/0014-engines-of-servers.ts';
 import { oldBuilds } from './migrations/0015-old-builds.ts';
 import type { Database } from './schema.ts';
 
@@ -32,6 +33,7 @@ const MIGRATIONS = {
   '0011-registration': registration,
   '0012-bundles': bundles,
   '0013-queue-order': queueOrder,
+  '0014-engines-of-servers': enginesOfServers,
   '0015-old-builds': oldBuilds,
 };
 

@@ -584,6 +584,8 @@ export interface ServerTable {
   host: string;
   started_at: number;
   seen_at: number;
+  /** JSON: digests of the addresses of what it shares, by the names of the settings; none of a server of an early version. */
+  engines: Generated<string>;
 }
 
 /** What one server at a time does for all (`server/servers/holds.ts`). */

@@ -25,6 +25,17 @@ interface Options {
   beatMs: number;
 }
 
+/** Where that is which several servers share beside the database, by the names of the settings; null: not set. */
+type Engines = Record<'REDIS_URL' | 'STORAGE_URL', string | null>;
+
+/** What a server that joins brings. */
+interface Newcomer {
+  vault: Pick<Vault, 'mac'>;
+  engines: Engines;
+  /** It will have the embedded runner, which is one server's alone. */
+  withRunner: boolean;
+}
+
 /** What being one of several comes to for this server. */
 export interface Joined {
   /** No other server is there: runners could not reach any. */
@@ -35,6 +46,7 @@ export interface Joined {
 /** Joins the servers of the installation. One that can have no others, for want of what they would share, is always the first. */
 export async function joinServers(
   services: Pick<Services, 'config' | 'db' | 'log' | 'now' | 'vault'>,
+  withRunner: boolean,
 ): Promise<Joined> {
   const { config, vault } = services;
   if (!isShared(config)) return { isFirst: true, leave: async () => {} };
@@ -43,16 +55,20 @@ export async function joinServers(
     dataDir: config.dataDir,
     beatMs: Math.ceil(config.times.renewMs / BEATS_PER_RENEWAL),
   });
-  const missing = [
-    ...(config.redis === null ? ['REDIS_URL'] : []),
-    ...(config.storage === null ? ['STORAGE_URL'] : []),
-  ];
-  const { isFirst } = await membership.join(vault, missing);
+  const { isFirst } = await membership.join({ vault, engines: enginesOf(config), withRunner });
   return { isFirst, leave: () => membership.leave() };
 }
 
 function isShared(config: ServerConfig): boolean {
   return config.redis !== null || config.databaseUrl !== null;
+}
+
+/** Without names and passwords, which may be changed at one server after the other. */
+function enginesOf({ redis, storage }: Pick<ServerConfig, 'redis' | 'storage'>): Engines {
+  return {
+    REDIS_URL: redis && JSON.stringify([redis.at, redis.database]),
+    STORAGE_URL: storage && JSON.stringify([storage.endpoint, storage.bucket, storage.prefix]),
+  };
 }
 
 /** This server among those that work on the same database. */
@@ -61,6 +77,7 @@ export class Membership {
   readonly #id: string;
   readonly #startedAt: number;
   #beat: NodeJS.Timeout | undefined;
+  #engines: Engines = { REDIS_URL: null, STORAGE_URL: null };
 
   constructor(options: Options) {
     this.#o = options;
@@ -70,26 +87,25 @@ export class Membership {
 
   /**
    * Joins the others. Throws a sentence where this server must not: its secret key is another one, or there is another server
-   * and `missing` names settings that several need. `isFirst`: no other server is there, so runners could not reach any.
+   * and not all that several need is the same at both. `isFirst`: no other server is there, so runners could not reach any.
    */
-  async join(vault: Pick<Vault, 'mac'>, missing: readonly string[]): Promise<{ isFirst: boolean }> {
+  async join({ vault, engines, withRunner }: Newcomer): Promise<{ isFirst: boolean }> {
     await this.#assertKey(vault);
-    let other = await this.#other();
-    if (other && missing.length > 0) {
+    this.#engines = {
+      REDIS_URL: engines.REDIS_URL && vault.mac(engines.REDIS_URL, 'engine'),
+      STORAGE_URL: engines.STORAGE_URL && vault.mac(engines.STORAGE_URL, 'engine'),
+    };
+    let { others, obstacle } = await this.#enter(withRunner);
+    if (obstacle !== null) {
       // One that has just been killed does not look so yet.
       await delay((SILENT_BEATS + 1) * this.#o.beatMs);
-      other = await this.#other();
-      if (other)
-        throw new Error(
-          `Another server (${other.host}) works on this database, and several need ${missing.join(' and ')}: ` +
-            'set the same for each of them, or stop the other one.',
-        );
+      ({ others, obstacle } = await this.#enter(withRunner));
     }
-    await this.#say();
+    if (obstacle !== null) throw new Error(obstacle);
     const say = () =>
-      void this.#say().catch((error) => this.#o.log.warn({ err: error }, 'the database is away'));
+      void this.#say(this.#o.db).catch((error) => this.#o.log.warn({ err: error }, 'the database is away'));
     this.#beat = setInterval(say, this.#o.beatMs);
-    return { isFirst: other === undefined };
+    return { isFirst: others === 0 };
   }
 
   /** Says nothing any more. */
@@ -103,22 +119,44 @@ export class Membership {
     await this.#o.db.deleteFrom('servers').where('id', '=', this.#id).execute();
   }
 
-  #other() {
-    return this.#o.db
-      .selectFrom('servers')
-      .select('host')
-      .where('id', '<>', this.#id)
-      .where('seen_at', '>', this.#o.now() - SILENT_BEATS * this.#o.beatMs)
-      .executeTakeFirst();
+  /** Is there from then on, unless there is an obstacle. Of two that come at once, the second sees the first. */
+  #enter(withRunner: boolean): Promise<{ others: number; obstacle: string | null }> {
+    return this.#o.db.transaction().execute(async (trx) => {
+      const others = await trx
+        .selectFrom('servers')
+        .select(['host', 'engines'])
+        .where('id', '<>', this.#id)
+        .where('seen_at', '>', this.#o.now() - SILENT_BEATS * this.#o.beatMs)
+        .execute();
+      const obstacle = others
+        .map((other) => this.#obstacle(other, withRunner))
+        .find((found) => found !== null);
+      if (obstacle === undefined) await this.#say(trx);
+      return { others: others.length, obstacle: obstacle ?? null };
+    });
   }
 
-  async #say(): Promise<void> {
-    const { db, now } = this.#o;
-    const at = now();
+  #obstacle(other: { host: string; engines: string }, withRunner: boolean): string | null {
+    const there = `Another server (${other.host}) works on this database, and`;
+    if (withRunner)
+      return `${there} beside another one no server has an embedded runner: start this one as reprise server, or stop the other one.`;
+    const theirs: Partial<Engines> = JSON.parse(other.engines);
+    const names = (['REDIS_URL', 'STORAGE_URL'] as const).filter((name) => {
+      const mine = this.#engines[name];
+      return mine === null || (theirs[name] !== undefined && theirs[name] !== mine);
+    });
+    if (names.length > 0)
+      return `${there} several need the same ${names.join(' and ')}: set the same for each of them, or stop the other one.`;
+    return null;
+  }
+
+  async #say(db: Kysely<Database>): Promise<void> {
+    const at = this.#o.now();
+    const said = { started_at: this.#startedAt, seen_at: at, engines: JSON.stringify(this.#engines) };
     await db
       .insertInto('servers')
-      .values({ id: this.#id, host: hostname(), started_at: this.#startedAt, seen_at: at })
-      .onConflict((oc) => oc.column('id').doUpdateSet({ seen_at: at, started_at: this.#startedAt }))
+      .values({ id: this.#id, host: hostname(), ...said })
+      .onConflict((oc) => oc.column('id').doUpdateSet(said))
       .execute();
     await db
       .deleteFrom('servers')

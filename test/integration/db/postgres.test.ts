@@ -6,7 +6,9 @@ import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PostgresServer } from '../../rig/postgres.ts';
+import { startReprise } from '../../rig/process.ts';
 import { ServerHere } from '../../rig/server-here.ts';
+import { tempDir } from '../../rig/temp.ts';
 
 let postgres: PostgresServer;
 
@@ -120,6 +122,17 @@ test('a server whose PostgreSQL is away says so, refuses what it cannot do, and 
   await expect.poll(ready).toMatchObject({ code: 200 });
   const build = await here.push(shop, shop.head);
   expect((await here.planned('shop', build)).jobs).toHaveLength(1);
+});
+
+test('reprise up does not start beside another server, and leaves its runners as they are', async () => {
+  using dir = tempDir();
+  const settings = { DATABASE_URL: await postgres.freshDatabase(), REPRISE_SECRET_KEY: 'ab'.repeat(32) };
+  const env = { ...settings, REPRISE_TEST_TIME_SCALE: '10' };
+  await using here = await ServerHere.start(env);
+  await using up = startReprise(['up'], { ...env, REPRISE_DATA_DIR: dir.path, REPRISE_PORT: '0' });
+  await up.line(/Another server \(.+\) works on this database.+start this one as reprise server/);
+  const runners = await here.services.db.selectFrom('runners').select('name').execute();
+  expect(runners).toEqual([]);
 });
 
 const socket = () => encodeURIComponent(postgres.socket);
