@@ -89,7 +89,7 @@ export async function startServer(
   const exchange = undo.use(await openExchange(config, { db, log, now: () => services.now() }));
   const services = buildServices({ config, log, db, reader, storage, exchange, authenticate, listening });
   undo.defer(() => services.logs.close());
-  const readiness = new Readiness(services, exchange.redis);
+  const readiness = new Readiness({ reader, redis: exchange.redis, storage });
   const routes = allRoutes(services, readiness);
   const http = createServer(buildApp(services, authenticate, routes));
   // A blob may take an hour to arrive; a header may not.

@@ -7,6 +7,8 @@ import type { S3Settings } from './storage-url.ts';
 export interface Storage extends AsyncDisposable {
   blobs: ObjectStore;
   logs: ObjectStore;
+  /** Rejects while the storage does not answer; null where it is a directory. */
+  ping: (() => Promise<void>) | null;
 }
 
 /**
@@ -19,10 +21,11 @@ export async function openStorage(
   dataDir: string,
   o: { besideServer?: boolean } = {},
 ): Promise<Storage> {
-  const { blobs, logs, end } = settings ? await openS3(settings) : openDirectories(dataDir, o);
+  const { blobs, logs, ping, end } = settings ? await openS3(settings) : openDirectories(dataDir, o);
   return {
     blobs,
     logs,
+    ping,
     async [Symbol.asyncDispose]() {
       await blobs.close();
       await logs.close();
@@ -32,16 +35,17 @@ export async function openStorage(
 }
 
 async function openS3(settings: S3Settings) {
-  const { connectS3, S3Store } = await import('./s3.ts');
+  const { connectS3, pingS3, S3Store } = await import('./s3.ts');
   const client = await connectS3(settings);
   return {
     blobs: new S3Store(client, settings, 'blobs'),
     logs: new S3Store(client, settings, 'logs'),
+    ping: () => pingS3(client, settings.bucket),
     end: () => client.destroy(),
   };
 }
 
 function openDirectories(dataDir: string, o: { besideServer?: boolean }) {
   const below = (name: string) => new DirectoryStore({ dir: join(dataDir, name), ...o });
-  return { blobs: below('blobs'), logs: below('logs'), end: () => {} };
+  return { blobs: below('blobs'), logs: below('logs'), ping: null, end: () => {} };
 }

@@ -23,6 +23,9 @@ import type { S3Settings } from './storage-url.ts';
 /** Downloads hold a connection as long as they take: there must be more of them than people who download at once. */
 const CONNECTIONS = 512;
 
+/** Whoever asks whether the storage is there does not wait on. */
+const PING_MS = 2000;
+
 /** A client for the storage, and the proof that its bucket is there. Throws, naming the cause, where it cannot be used. */
 export async function connectS3(settings: S3Settings): Promise<S3Client> {
   const client = new S3Client({
@@ -55,6 +58,12 @@ export async function connectS3(settings: S3Settings): Promise<S3Client> {
       : `refuses the bucket ${settings.bucket} or cannot be reached: check STORAGE_URL`;
     throw new Error(`The storage at ${settings.endpoint} ${what}.`, { cause: error });
   }
+}
+
+/** Rejects unless the bucket is there, and answers in time. */
+export async function pingS3(client: S3Client, bucket: string): Promise<void> {
+  const abortSignal = AbortSignal.timeout(PING_MS);
+  await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal });
 }
 
 /**

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { FaultProxy } from '../../rig/fault-proxy.ts';
 import { RedisServer } from '../../rig/redis.ts';
+import { startS3 } from '../../rig/s3.ts';
 import { ServerHere } from '../../rig/server-here.ts';
 
 test('a server that is told to end says at once that it is not ready, and answers on until the balancer has noticed', async () => {
@@ -39,4 +41,25 @@ test('a server whose Redis is away says so, works on, and is ready again when Re
   expect((await here.planned('shop', build)).jobs).toHaveLength(1);
   await redis.startAgain();
   await expect.poll(ready, { timeout: 10_000 }).toMatchObject({ code: 200 });
+});
+
+test('a server whose storage is away says so, silent or gone, and is ready again when it is back', async () => {
+  await using s3 = await startS3();
+  const url = new URL(await s3.bucket('ready'));
+  await using way = await FaultProxy.to(`http://${url.host}`);
+  url.port = new URL(way.address).port;
+  await using here = await ServerHere.start({ STORAGE_URL: url.href });
+  const ready = async () => {
+    const answer = await fetch(`${here.address}/readyz`);
+    return { code: answer.status, ...((await answer.json()) as object) };
+  };
+  expect(await ready()).toMatchObject({ code: 200 });
+  for (const weather of ['blackhole', 'down'] as const) {
+    way.weather = weather;
+    await expect.poll(ready, { timeout: 15_000 }).toMatchObject({ code: 503, away: ['storage'] });
+    way.weather = 'fair';
+    await expect.poll(ready, { timeout: 15_000 }).toMatchObject({ code: 200, status: 'ready' });
+  }
+  await s3[Symbol.asyncDispose]();
+  await expect.poll(ready, { timeout: 15_000 }).toMatchObject({ code: 503, away: ['storage'] });
 });
