@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Project } from '../db/schema.ts';
@@ -293,6 +294,12 @@ export class Mirrors {
   /** Whether anything was ever fetched: then the mirror answers, however old. */
   async isEmpty(project: Project): Promise<boolean> {
     return (await this.#read(project, (git) => listRefs(git, { query: '', limit: 1 })))?.length !== 1;
+  }
+
+  /** The ids of the projects that have something here. */
+  async onDisk(): Promise<string[]> {
+    const names = await readdir(this.#o.dir).catch(() => []);
+    return [...new Set(names.flatMap((name) => /^([^.]+)\.git/.exec(name)?.[1] ?? []))];
   }
 
   /** Removes the mirror of a project that is no more. */

@@ -9,7 +9,10 @@ import { Refusal } from '../http/refusal.ts';
 import type { Services } from '../services.ts';
 import { MirrorFault, saysDamaged } from './fault.ts';
 
-type Needed = Pick<Services, 'reader' | 'mirrors' | 'log'>;
+type Needed = Pick<Services, 'reader' | 'mirrors' | 'log' | 'config'>;
+
+/** The project, and the commit that is to be built of it. */
+type Wanted = Project & { sha: string; bundle_due_at: number | null };
 
 const SERVICE = 'git-upload-pack';
 /** What git said of a failure is kept up to this for the operator's log. */
@@ -52,11 +55,7 @@ export function gitHttp(services: Needed): Router {
 }
 
 /** The project, if the request presents the token of an attempt that is running in it. Nothing is said about which part is wrong. */
-async function admit(
-  db: Kysely<Database>,
-  request: Request,
-  response: Response,
-): Promise<Project & { sha: string }> {
+async function admit(db: Kysely<Database>, request: Request, response: Response): Promise<Wanted> {
   const name = /^(.+)\.git$/.exec(String(request.params['repository']))?.[1] ?? '';
   const [, encoded = ''] =
     /^Basic ([A-Za-z0-9+/=]{1,1024})$/i.exec(request.headers.authorization ?? '') ?? [];
@@ -71,7 +70,7 @@ async function admit(
           .innerJoin('builds', 'builds.id', 'jobs.build_id')
           .innerJoin('projects', 'projects.id', 'builds.project_id')
           .selectAll('projects')
-          .select('builds.commit_sha as sha')
+          .select(['builds.commit_sha as sha', 'builds.bundle_due_at'])
           // As a literal, so that SQLite takes its index of the attempts that are running.
           .where('attempts.status', '=', sql.lit('running'))
           .where('attempts.git_token_hash', '=', createHash('sha256').update(token).digest('hex'))
@@ -87,7 +86,7 @@ async function admit(
 }
 
 /** The build may have been planned by another server: this one's mirror gets its commit the first time it is asked for it. */
-async function bring({ mirrors, log }: Needed, project: Project & { sha: string }): Promise<void> {
+async function bring({ mirrors, log, config }: Needed, project: Wanted): Promise<void> {
   if ((await mirrors.has(project, project.sha)) || (await mirrors.recall(project, [project.sha]))) return;
   try {
     await mirrors.fetch(project, { wants: [project.sha] });
@@ -96,7 +95,14 @@ async function bring({ mirrors, log }: Needed, project: Project & { sha: string 
     log.warn({ project: project.name, commit: project.sha, why: error.sentence }, 'a mirror lacks a commit');
     throw new Refusal(503, 'unavailable', `This server has no copy of the commit yet: ${error.sentence}`);
   }
-  if (await mirrors.has(project, project.sha)) await mirrors.pin(project, project.sha);
+  if (await mirrors.has(project, project.sha)) return mirrors.pin(project, project.sha);
+  // Who planned it has it, and puts it into the storage within seconds.
+  if (config.storage !== null && project.bundle_due_at !== null)
+    throw new Refusal(
+      503,
+      'unavailable',
+      'Upstream no longer has the commit, and it is not in the storage yet.',
+    );
 }
 
 /** Joins one git process to the request and the response. */

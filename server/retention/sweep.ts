@@ -3,6 +3,7 @@ import type { Project } from '../db/schema.ts';
 import { Rounds } from '../rounds.ts';
 import type { Services } from '../services.ts';
 import { chooseBuilds, heldBytesOf, limitsOf } from './choose.ts';
+import { removeLeftMirrors } from './left-mirrors.ts';
 import { measureEnded } from './measure.ts';
 import { pruneDeliveries, pruneProbes } from './prune.ts';
 import { removeBytes } from './removals.ts';
@@ -40,9 +41,10 @@ export class Retention {
     await this.#rounds.stop();
   }
 
-  /** Measures, removes and prunes all that is due. Does nothing where another server is about it. */
+  /** Measures, removes and prunes all that is due; where another server is about it, only what is on this one's disk. */
   async sweep(): Promise<void> {
     const { db, holds, now } = this.#services;
+    await removeLeftMirrors(this.#services);
     await holds.with('retention', async () => {
       await this.#whileThereIs(() => measureEnded(db));
       for (const project of await db.selectFrom('projects').selectAll().orderBy('id').execute())

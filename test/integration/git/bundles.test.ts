@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { replaceTail } from '@reprise/server/bundles/bundle.store.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { PuppetRunner } from '../../rig/puppet-runner.ts';
 import { type S3Server, startS3 } from '../../rig/s3.ts';
 import { type HereProject, ServerHere } from '../../rig/server-here.ts';
 
@@ -27,6 +28,30 @@ test('a commit that upstream forgot is built on a server that never had it, and 
   rmSync(project.repository.path, { recursive: true });
   const { body } = await here.admin('POST', '/api/projects/shop/builds/1/rebuild', { reason: 'why not' });
   expect(await here.planned('shop', body.number)).toMatchObject({ commit: gone, status: 'queued' });
+});
+
+test('until its bundle is stored, a server without a commit says that it is on its way, not that there is none', async () => {
+  await using here = await start();
+  const project = await here.project('shop', FILES);
+  await builtAndForcedAway(here, project, 'gone');
+  const mirrors = here.path('data', 'mirrors');
+  cpSync(mirrors, `${mirrors}.first`, { recursive: true });
+  await onAnotherDisk(here);
+  const { gitToken } = await (await PuppetRunner.connect(here)).take();
+  const authorization = `Basic ${Buffer.from(`reprise:${gitToken}`).toString('base64')}`;
+  const ask = () =>
+    fetch(`${here.address}/git/shop.git/info/refs?service=git-upload-pack`, { headers: { authorization } });
+  const answer = await ask();
+  expect(answer.status).toBe(503);
+  expect(await answer.text()).toContain('it is not in the storage yet');
+
+  // As the server that planned it does.
+  rmSync(mirrors, { recursive: true });
+  renameSync(`${mirrors}.first`, mirrors);
+  await here.startAgain();
+  await here.services.bundles.store();
+  await onAnotherDisk(here);
+  expect((await ask()).status).toBe(200);
 });
 
 test('what is stored grows with what is new: bundles stay few, and every commit comes back from them', async () => {
