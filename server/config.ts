@@ -49,7 +49,7 @@ export interface ServerConfig {
   logLimit: number;
   /** Each project's upstream is asked this often for pushes that no webhook announced; 0: never. */
   lookEveryMs: number;
-  /** Below so much free space of the data directory nothing new is begun. */
+  /** Below so much free space of the data directory no build begins. */
   diskLow: LowMark;
   /** What is kept of projects that have no rules of their own. */
   retention: RetentionRules;

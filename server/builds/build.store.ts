@@ -142,7 +142,7 @@ export function jobsOf(db: Kysely<Database>, buildIds: readonly string[]) {
   return db
     .selectFrom('jobs')
     .select(['id', 'build_id', 'name', 'status', 'why', 'needs', 'attempt'])
-    .select(['queued_at', 'started_at', 'finished_at', 'runs_on', 'ready'])
+    .select(['queued_at', 'started_at', 'finished_at', 'deployment_id', 'runs_on', 'ready'])
     .select(['priority', 'concurrency_group', 'concurrency_limit'])
     .select((eb) => eb.case().when('attempt', '=', 0).then(eb.ref('spec')).end().as('spec'))
     .where('build_id', 'in', buildIds)

@@ -25,7 +25,7 @@ export class DiskWatch {
   get problem(): string | null {
     if (this.#low === null) return null;
     const { free, mark } = this.#low;
-    return `the server's disk is nearly full: ${megabytes(free)} are free, and below ${megabytes(mark)} nothing new is begun`;
+    return `the server's disk is nearly full: ${megabytes(free)} are free, and below ${megabytes(mark)} no build begins`;
   }
 
   /** Looks for the first time, then again and again. */
@@ -54,10 +54,9 @@ export class DiskWatch {
     const isLow = free < mark * (wasLow ? ENOUGH : 1);
     this.#low = isLow ? { free, mark } : null;
     if (isLow === wasLow) return;
-    if (isLow)
-      log.error({ free, mark }, 'the disk is nearly full: no new work is handed out until there is space');
+    if (isLow) log.error({ free, mark }, 'the disk is nearly full: no build begins until there is space');
     else {
-      log.warn({ free, mark }, 'there is space on the disk again: work is handed out');
+      log.warn({ free, mark }, 'there is space on the disk again: builds begin');
       queue.wake();
     }
     live.changed('queue');

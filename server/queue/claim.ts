@@ -20,7 +20,7 @@ export interface Claimed {
 /**
  * Gives the first claimable job whose labels the runner has to it, with a lease, a fencing token and a token for the
  * mirror. The same `claimId` asked again gets the same attempt while that runs (with a fresh mirror token: only its hash
- * was kept), and nothing once it is over. Without `hasSpace` nobody is given anything new. `now` is asked once it is this
+ * was kept), and nothing once it is over. Without `hasSpace` nobody is given a build's job: only what brings back or out what is there already. `now` is asked once it is this
  * claim's turn to write: what it waited for happened before it.
  */
 export async function claimJob(
@@ -40,8 +40,8 @@ export async function claimJob(
       return runner.status === 'running' ? { got: await withNewGitToken(trx, got) } : 'not-for-you';
     }
     if (runner.draining || (await isPutAside(trx, runner, o))) return 'not-for-you';
-    if (!hasSpace) return 'nothing';
-    const first = firstFor(new Set(JSON.parse(runner.labels)), await readyHeads(trx));
+    const heads = (await readyHeads(trx)).filter((head) => hasSpace || head.deployment_id !== null);
+    const first = firstFor(new Set(JSON.parse(runner.labels)), heads);
     if (first === null) return 'nothing';
     // No attempt's end changes a job that is ready: it still is when its build has waited for one.
     await takeTurns(trx, { build: first.build_id });

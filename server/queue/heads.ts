@@ -5,6 +5,8 @@ import type { Database } from '../db/schema.ts';
 export interface Head {
   seq: number;
   build_id: string;
+  /** null: of a build's pipeline. */
+  deployment_id: string | null;
   /** JSON, as it is kept. */
   runs_on: string;
   priority: number;
@@ -42,7 +44,7 @@ export async function readyHeads(db: Kysely<Database>): Promise<Head[]> {
       )
       from heads inner join jobs as head on head.seq = heads.seq
     )
-    select jobs.seq, jobs.build_id, jobs.runs_on, jobs.priority, jobs.concurrency_group, jobs.concurrency_limit,
+    select jobs.seq, jobs.build_id, jobs.deployment_id, jobs.runs_on, jobs.priority, jobs.concurrency_group, jobs.concurrency_limit,
       case when jobs.concurrency_group = '' then 0 else (
         select count(*) from jobs as other
         where other.status = 'running' and other.concurrency_group <> ''

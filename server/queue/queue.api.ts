@@ -30,7 +30,7 @@ export const queueItemSchema = z
 export type QueueItem = z.infer<typeof queueItemSchema>;
 
 export const queueListSchema = z.object({
-  obstacle: z.string().nullable().describe('Why nothing new is begun at the moment; null: it is.'),
+  obstacle: z.string().nullable().describe("Why no build's job begins at the moment; null: they do."),
   items: z.array(queueItemSchema),
   next: z.string().nullable(),
 });

@@ -35,6 +35,7 @@ export function openJobs(
         'jobs.status',
         'jobs.why',
         'jobs.ready',
+        'jobs.deployment_id',
         'jobs.runs_on',
         'jobs.priority',
         'jobs.concurrency_group',

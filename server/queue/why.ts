@@ -14,7 +14,7 @@ export interface Candidate {
 
 /** What there is at the moment. */
 export interface Situation {
-  /** Why nothing new is begun at all; null: it is. */
+  /** Why no build's job begins; null: they do. */
   obstacle: string | null;
   runners: readonly Candidate[];
   /** By concurrency group, as it is kept: the builds of which a job runs in it. */
@@ -25,6 +25,8 @@ export interface Situation {
 
 /** What of a ready job decides for whom or what it waits, as it is kept. */
 export interface WaitingJob {
+  /** null: of a build's pipeline. */
+  deployment_id: string | null;
   runs_on: string;
   priority: number;
   concurrency_group: string;
@@ -40,7 +42,7 @@ export function whyWaiting(job: WaitingJob, situation: Situation): string {
   const fitting = situation.runners.filter((runner) =>
     runsOn.every((label) => runner.labels.includes(label)),
   );
-  if (situation.obstacle !== null) return situation.obstacle;
+  if (situation.obstacle !== null && job.deployment_id === null) return situation.obstacle;
   if (fitting.length === 0) return whyNobody(runsOn, situation.runners);
   return (
     whyGroup(job, situation.groups) || whyRunners(fitting, runsOn.join(', '), isBehind(job, situation.first))

@@ -10,7 +10,7 @@ const PIPELINE = {
   '.reprise.yml': 'version: 1\njobs: { test: { steps: [run: "true"] } }\n',
 };
 
-test('below the low mark nothing new is begun or stored, all else goes on, and above it work is taken again', async (context) => {
+test('below the low mark no build begins and nothing new is stored, all else goes on, and above it work is taken again', async (context) => {
   using disk = smallDisk(64 * 1024 * 1024, context);
   await using here = await ServerHere.start({
     REPRISE_DATA_DIR: `${disk.path}/data`,
@@ -60,8 +60,8 @@ test('below the low mark nothing new is begun or stored, all else goes on, and a
   expect(await (await fetch(`${here.address}/readyz`)).json()).not.toHaveProperty('problem');
   expect(here.logLines.map(({ msg }) => msg)).toEqual(
     expect.arrayContaining([
-      'the disk is nearly full: no new work is handed out until there is space',
-      'there is space on the disk again: work is handed out',
+      'the disk is nearly full: no build begins until there is space',
+      'there is space on the disk again: builds begin',
     ]),
   );
 });

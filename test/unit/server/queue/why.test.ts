@@ -65,7 +65,14 @@ test('while runners are busy, jobs of a higher priority are named', () => {
 });
 
 function job(changed: Partial<WaitingJob>): WaitingJob {
-  return { runs_on: '["linux"]', priority: 0, concurrency_group: '', concurrency_limit: 1, ...changed };
+  return {
+    deployment_id: null,
+    runs_on: '["linux"]',
+    priority: 0,
+    concurrency_group: '',
+    concurrency_limit: 1,
+    ...changed,
+  };
 }
 
 function situation(runners: readonly Partial<Candidate>[]): Situation {
