@@ -8,7 +8,8 @@ export interface Place {
 
 /**
  * Makes the directories and takes the host's lock: a file that appears at once with its content, by a link that fails where
- * there is one. A lock that a deployment of `ended` left is moved aside first, unless one of its commands is still running.
+ * there is one. A lock that a deployment of `ended` left is moved aside first, unless one of its commands is still running. What an
+ * earlier try left beside the lock because its host died goes.
  * Says what is there: `took` (whose lock was taken over), `current` (the link's target), `live` (what that release says of itself),
  * `release` (each), `drained`.
  */
@@ -47,6 +48,7 @@ if ! ln "$mine" lock 2>/dev/null; then
   rm -f "lock.$token.old"
   say "took=$holder"
 fi
+for left in lock.*.new lock.*.old; do [ "$left" = "$mine" ] || rm -f "$left"; done
 ${SAY_CURRENT}
 for directory in "$path"/releases/*; do
   name=\${directory##*/}
