@@ -20,8 +20,9 @@ export interface Claimed {
 /**
  * Gives the first claimable job whose labels the runner has to it, with a lease, a fencing token and a token for the
  * mirror. The same `claimId` asked again gets the same attempt while that runs (with a fresh mirror token: only its hash
- * was kept), and nothing once it is over. Without `hasSpace` nobody is given a build's job: only what brings back or out what is there already. `now` is asked once it is this
- * claim's turn to write: what it waited for happened before it.
+ * was kept), and nothing once it is over. Without `hasSpace` nobody is given a build's job: only a deployment, unless a build's job
+ * that asks for the same labels is before it. `now` is asked once it is this claim's turn to write: what it waited for happened
+ * before it.
  */
 export async function claimJob(
   db: Kysely<Database>,
