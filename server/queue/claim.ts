@@ -20,9 +20,8 @@ export interface Claimed {
 /**
  * Gives the first claimable job whose labels the runner has to it, with a lease, a fencing token and a token for the
  * mirror. The same `claimId` asked again gets the same attempt while that runs (with a fresh mirror token: only its hash
- * was kept), and nothing once it is over. Without `hasSpace` nobody is given a build's job: only a deployment, unless a build's job
- * that asks for the same labels is before it. `now` is asked once it is this claim's turn to write: what it waited for happened
- * before it.
+ * was kept), and nothing once it is over. Without `hasSpace` nobody is given a build's job, only deployments. `now` is asked once it
+ * is this claim's turn to write: what it waited for happened before it.
  */
 export async function claimJob(
   db: Kysely<Database>,
@@ -41,7 +40,7 @@ export async function claimJob(
       return runner.status === 'running' ? { got: await withNewGitToken(trx, got) } : 'not-for-you';
     }
     if (runner.draining || (await isPutAside(trx, runner, o))) return 'not-for-you';
-    const heads = (await readyHeads(trx)).filter((head) => hasSpace || head.deployment_id !== null);
+    const heads = await readyHeads(trx, hasSpace ? 'all' : 'deployments');
     const first = firstFor(new Set(JSON.parse(runner.labels)), heads);
     if (first === null) return 'nothing';
     // No attempt's end changes a job that is ready: it still is when its build has waited for one.

@@ -18,9 +18,13 @@ export async function expireJobs(services: Services): Promise<void> {
   const due = await jobsDue(services);
   if (due.length === 0) return;
   const seen = await situation(services);
-  const expired = due.filter((job) => mayBegin(job, seen));
-  const held = due.filter((job) => !mayBegin(job, seen)).map(({ seq }) => seq);
-  if (held.length > 0) await waitAnew(services, held);
+  const { expired = [], held } = Object.groupBy(due, (job) => (mayBegin(job, seen) ? 'expired' : 'held'));
+  if (held) {
+    await waitAnew(
+      services,
+      held.map(({ seq }) => seq),
+    );
+  }
   if (expired.length === 0) return;
   for (const job of expired) await expire(services, job, seen);
   announceChanged(services, expired);

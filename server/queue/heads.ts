@@ -5,8 +5,6 @@ import type { Database } from '../db/schema.ts';
 export interface Head {
   seq: number;
   build_id: string;
-  /** null: of a build's pipeline. */
-  deployment_id: string | null;
   /** JSON, as it is kept. */
   runs_on: string;
   priority: number;
@@ -20,31 +18,33 @@ export interface Head {
 /**
  * Walks from one distinct pair of labels and group to the next in the index of ready jobs, so that the cost follows the
  * number of different pairs, never the number of queued jobs or of builds kept. (The step is written as two: SQLite looks
- * up a comparison of both columns at once by the first of them only.)
+ * up a comparison of both columns at once by the first of them only.) Of `deployments` alone it passes over the builds' jobs, and
+ * costs as many as wait.
  */
-export async function readyHeads(db: Kysely<Database>): Promise<Head[]> {
+export async function readyHeads(db: Kysely<Database>, of: 'all' | 'deployments' = 'all'): Promise<Head[]> {
+  const isReady = of === 'all' ? sql`ready = 1` : sql`ready = 1 and deployment_id is not null`;
   const { rows } = await sql<Head>`
     with recursive heads (seq) as (
       select seq from (
-        select seq from jobs where ready = 1
+        select seq from jobs where ${isReady}
         order by runs_on, concurrency_group, priority desc, seq limit 1
       ) as first
       union all
       select coalesce(
         (
           select seq from jobs as following
-          where ready = 1 and runs_on = head.runs_on and concurrency_group > head.concurrency_group
+          where ${isReady} and runs_on = head.runs_on and concurrency_group > head.concurrency_group
           order by concurrency_group, priority desc, seq limit 1
         ),
         (
           select seq from jobs as following
-          where ready = 1 and runs_on > head.runs_on
+          where ${isReady} and runs_on > head.runs_on
           order by runs_on, concurrency_group, priority desc, seq limit 1
         )
       )
       from heads inner join jobs as head on head.seq = heads.seq
     )
-    select jobs.seq, jobs.build_id, jobs.deployment_id, jobs.runs_on, jobs.priority, jobs.concurrency_group, jobs.concurrency_limit,
+    select jobs.seq, jobs.build_id, jobs.runs_on, jobs.priority, jobs.concurrency_group, jobs.concurrency_limit,
       case when jobs.concurrency_group = '' then 0 else (
         select count(*) from jobs as other
         where other.status = 'running' and other.concurrency_group <> ''

@@ -16,7 +16,14 @@ export async function removeLeftMirrors({
   const left = held.filter((id) => !known.has(id));
   if (left.length === held.length) return;
   for (const id of left) {
-    await mirrors.remove({ id });
-    log.info({ mirror: id }, 'the mirror of a project that is no more was removed');
+    try {
+      await mirrors.remove({ id });
+      log.info({ mirror: id }, 'the mirror of a project that is no more was removed');
+    } catch (error) {
+      log.warn(
+        { err: error, mirror: id },
+        'the mirror of a project that is no more could not be removed yet',
+      );
+    }
   }
 }
