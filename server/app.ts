@@ -1,6 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import express, { type Express } from 'express';
@@ -27,6 +26,7 @@ import { gitHttp } from './git/smart-http.routes.ts';
 import { connectGithub } from './github/api.ts';
 import { GithubReports } from './github/reports.ts';
 import { type Authenticate, makeAuthenticate } from './http/authenticate.ts';
+import { closeHttp, listen } from './http/listen.ts';
 import { mount } from './http/mount.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { answerErrors, answerUnknownPath } from './http/problem.ts';
@@ -276,32 +276,4 @@ function aboutRoutes(services: Services, all: () => readonly Route[], readiness:
       handle: () => (document ??= openApiDocument(all(), VERSION)),
     },
   ];
-}
-
-async function listen(http: Server, { host, port }: ServerConfig): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  http.once('error', reject);
-  http.listen({ host, port }, resolve);
-  await promise.catch((cause: NodeJS.ErrnoException) => {
-    const taken =
-      cause.code === 'EADDRINUSE' ? ' Another program listens there: choose another REPRISE_PORT.' : '';
-    throw new Error(`Reprise cannot listen on ${host}:${port} (${cause.code}).${taken}`, { cause });
-  });
-  http.off('error', reject);
-  const address = http.address() as AddressInfo;
-  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
-}
-
-/**
- * Requests being answered get 15 seconds, so that with the rest a server is gone within 30; connections that only wait are closed at once, those
- * whose request is answered meanwhile soon after it.
- */
-async function closeHttp(http: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => http.close(() => resolve()));
-  http.closeIdleConnections();
-  const idle = setInterval(() => http.closeIdleConnections(), 50);
-  const patience = setTimeout(() => http.closeAllConnections(), 15_000);
-  await closed;
-  clearInterval(idle);
-  clearTimeout(patience);
 }
