@@ -1,13 +1,12 @@
 import type { Project } from '../db/schema.ts';
 import { MirrorFault } from '../git/fault.ts';
 import { isPublicRef } from '../git/names.ts';
-import { retryAfterMs } from '../github/api.ts';
 import { inLanes, Rounds } from '../rounds.ts';
 import type { Services } from '../services.ts';
-import { askAgain } from './ask-again.ts';
 import { changed, compare, GRACE_MS, type Remembered } from './compare.ts';
 import { buildFound, isKnown } from './found.ts';
 import { addUnseen, rememberHeads } from './heads.store.ts';
+import { Redeliveries } from './redeliveries.ts';
 
 /** Projects looked at in one go, and of them at once: upstreams that hang hold few of the others back. */
 const AT_ONCE = 20;
@@ -25,15 +24,11 @@ type Due = Project & { due_at: number; remembered: string };
 export class Lookout {
   readonly #services: Services;
   readonly #rounds: Rounds;
-  /** Projects whose webhooks the token may not see. */
-  readonly #closed = new Set<string>();
-  /** When GitHub was last asked for what did not arrive, by project. */
-  readonly #askedAt = new Map<string, number>();
-  /** Until then GitHub wants to be asked nothing. */
-  #githubRestsUntil = 0;
+  readonly #redeliveries: Redeliveries;
 
   constructor(services: Services) {
     this.#services = services;
+    this.#redeliveries = new Redeliveries(services);
     const failed = 'it could not be looked for missed pushes';
     this.#rounds = new Rounds({ log: services.log, failed, work: (signal) => this.#look(signal) });
   }
@@ -72,7 +67,8 @@ export class Lookout {
   async #lookAt(project: Due, signal: AbortSignal): Promise<void> {
     const { db, mirrors, now } = this.#services;
     if (!(await this.#take(project))) return;
-    await this.#askGithub(project);
+    // What GitHub delivers again is here before the grace of what is found by looking is over.
+    await this.#redeliveries.ask(project);
     const advertised = await mirrors.advertised(project, { timeoutMs: ANSWER_MS, signal });
     if (advertised === null) return;
     const heads = new Map([...advertised].filter(([ref]) => isPublicRef(ref)));
@@ -91,33 +87,6 @@ export class Lookout {
       after: remembered,
       dueAt: isWaiting ? at + GRACE_MS : null,
     });
-  }
-
-  /** What it delivers again is here before the grace of what is found by looking is over. */
-  async #askGithub(project: Project): Promise<void> {
-    const { log, github, now } = this.#services;
-    if (github === null || this.#closed.has(project.id) || now() < this.#githubRestsUntil) return;
-    try {
-      const at = now();
-      const asked = await askAgain(
-        await github,
-        this.#services,
-        project,
-        this.#askedAt.get(project.id) ?? null,
-      );
-      this.#askedAt.set(project.id, at);
-      if (asked > 0)
-        log.warn({ project: project.name, asked }, 'GitHub was asked to deliver again what did not arrive');
-    } catch (error) {
-      const waitMs = retryAfterMs(error, { tries: 0, now: now() });
-      const isClosed = waitMs === null;
-      if (isClosed) this.#closed.add(project.id);
-      else this.#githubRestsUntil = now() + waitMs;
-      const what = isClosed
-        ? 'GitHub does not show the webhook: see whether the token may read and write webhooks there'
-        : 'GitHub could not be asked for lost deliveries; it is asked again';
-      log.info({ err: error, project: project.name }, what);
-    }
   }
 
   /** Puts the next look off, a little more or less than an interval, so that not all come at once. false: another server has taken it. */

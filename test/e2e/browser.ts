@@ -10,8 +10,8 @@ export interface Visit extends AsyncDisposable {
 
 export interface VisitOptions {
   address: string;
-  /** Name and value of the session's cookie. */
-  cookie?: { name: string; value: string };
+  /** Of who is signed in: `name=value`, as a Cookie header has it. */
+  cookie?: string;
   scheme?: 'light' | 'dark';
   width?: number;
   height?: number;
@@ -27,7 +27,10 @@ export async function visit(browser: Browser, o: VisitOptions): Promise<Visit> {
     reducedMotion: 'reduce',
   });
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: o.address });
-  if (o.cookie) await context.addCookies([{ ...o.cookie, url: o.address, httpOnly: true, sameSite: 'Lax' }]);
+  if (o.cookie) {
+    const [name = '', value = ''] = o.cookie.split('=');
+    await context.addCookies([{ name, value, url: o.address, httpOnly: true, sameSite: 'Lax' }]);
+  }
   const faults: string[] = [];
   await context.exposeFunction('reportFault', (fault: string) => void faults.push(fault));
   await context.addInitScript(() => {

@@ -6,7 +6,7 @@ import { Rig, type RigProject } from '../rig/reprise.ts';
 export interface LivedIn extends AsyncDisposable {
   rig: Rig;
   /** The session of `ada`, who administers it. */
-  cookie: { name: string; value: string };
+  cookie: string;
   /** Builds of the project `shop`, by what became of them. */
   builds: { passed: number; different: number; failed: number; running: number; blocked: number };
 }
@@ -68,10 +68,9 @@ export async function startLivedIn(): Promise<LivedIn> {
   });
   const { cookie } = await signIn(rig.address, { login: 'ada', role: 'admin' });
   await signIn(rig.address, { login: 'bob', projects: { shop: 'developer' } });
-  const [name = '', value = ''] = cookie.split('=');
   return {
     rig,
-    cookie: { name, value },
+    cookie,
     builds: { passed, different, failed, running, blocked },
     [Symbol.asyncDispose]: () => rig[Symbol.asyncDispose](),
   };

@@ -13,7 +13,7 @@ export class LogBuild implements AsyncDisposable {
   readonly server: ServerHere;
   readonly #runner: PuppetRunner;
   readonly #work: Assignment;
-  readonly #cookie: { name: string; value: string };
+  readonly #cookie: string;
   readonly path: string;
   #written: Buffer[] = [];
   #size = 0;
@@ -26,8 +26,7 @@ export class LogBuild implements AsyncDisposable {
     this.#runner = o.runner;
     this.#work = o.work;
     this.path = o.path;
-    const [name = '', value = ''] = o.cookie.split('=');
-    this.#cookie = { name, value };
+    this.#cookie = o.cookie;
   }
 
   static async start(steps: readonly string[] = ['build']): Promise<LogBuild> {

@@ -46,8 +46,7 @@ async function start(): Promise<{
 }
 
 function open(browser: Browser, rig: Rig, who: SignedInBrowser, width = 1280): Promise<Visit> {
-  const [name = '', value = ''] = who.cookie.split('=');
-  return visit(browser, { address: rig.address, cookie: { name, value }, width });
+  return visit(browser, { address: rig.address, cookie: who.cookie, width });
 }
 
 async function built(rig: Rig, project: RigProject, commit: string): Promise<number> {

@@ -72,6 +72,5 @@ test('rules that are saved are carried out on demand, and the build says what be
 });
 
 async function asAda(): Promise<Visit> {
-  const [name = '', value = ''] = ada.cookie.split('=');
-  return visit(browser, { address: rig.address, cookie: { name, value } });
+  return visit(browser, { address: rig.address, cookie: ada.cookie });
 }

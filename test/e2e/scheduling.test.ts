@@ -137,6 +137,5 @@ function pipeline(puppet: string, on: object = { push: {} }): Record<string, str
 }
 
 async function asAda(): Promise<Visit> {
-  const [name = '', value = ''] = ada.cookie.split('=');
-  return visit(browser, { address: rig.address, cookie: { name, value } });
+  return visit(browser, { address: rig.address, cookie: ada.cookie });
 }
