@@ -15,6 +15,7 @@ import { Planner } from './builds/planner.ts';
 import { Bundles } from './bundles/bundles.ts';
 import { steadyClock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
+import { DatabaseTime } from './db/database-time.ts';
 import { openDatabase } from './db/open.ts';
 import { deploymentRoutes } from './deployments/deployment.routes.ts';
 import { DiskWatch } from './disk/watch.ts';
@@ -82,12 +83,25 @@ export async function startServer(
     config.databaseUrl,
   );
   undo.defer(database.close);
+  const time = config.databaseUrl && (await DatabaseTime.start({ reader, log }));
+  if (time) undo.defer(() => time.stop());
+  const now = steadyClock(time ? { wall: time.now } : {});
   const storage = undo.use(await openStorage(config.storage, config.dataDir));
 
   const authenticate = makeAuthenticate(config, db, () => services.now());
   const listening = { address: '' };
   const exchange = undo.use(await openExchange(config, { db, log, now: () => services.now() }));
-  const services = buildServices({ config, log, db, reader, storage, exchange, authenticate, listening });
+  const services = buildServices({
+    config,
+    log,
+    db,
+    reader,
+    now,
+    storage,
+    exchange,
+    authenticate,
+    listening,
+  });
   undo.defer(() => services.logs.close());
   const readiness = new Readiness({ reader, redis: exchange.redis, storage });
   const routes = allRoutes(services, readiness);
@@ -138,14 +152,14 @@ export async function startServer(
 }
 
 function buildServices(
-  o: Pick<Services, 'config' | 'log' | 'db' | 'reader'> & {
+  o: Pick<Services, 'config' | 'log' | 'db' | 'reader' | 'now'> & {
     storage: Storage;
     exchange: Exchange;
     authenticate: Authenticate;
     listening: { address: string };
   },
 ): Services {
-  const { config, log, db, reader, storage, exchange, authenticate, listening } = o;
+  const { config, log, db, reader, now, storage, exchange, authenticate, listening } = o;
   const below = (name: string) => {
     const dir = join(config.dataDir, name);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -166,7 +180,7 @@ function buildServices(
     background: exchange.background,
     holds: exchange.holds,
     news: exchange.news,
-    now: steadyClock(),
+    now,
     publicUrl: () => config.url ?? listening.address,
   } as Services;
   services.bundles = new Bundles(services, join(config.dataDir, 'bundles'));

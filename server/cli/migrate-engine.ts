@@ -93,7 +93,7 @@ async function moveStorage(config: ServerConfig, { db, reader }: Databases): Pro
   await using from = await openStorage(null, config.dataDir);
   await using to = await openStorage(config.storage, config.dataDir);
   const running = openLogs(
-    { config, db, reader, log },
+    { config, db, reader, log, now: Date.now },
     { objects: to.logs, dir: join(config.dataDir, 'logs') },
   );
   try {

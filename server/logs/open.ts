@@ -9,9 +9,9 @@ import { SharedLogs } from './shared-logs.ts';
  * `dir`. Both find finished logs of the other: a directory's objects are the same files.
  */
 export function openLogs(
-  { config, db, reader, log }: Pick<Services, 'config' | 'db' | 'reader' | 'log'>,
+  { config, db, reader, log, now }: Pick<Services, 'config' | 'db' | 'reader' | 'log' | 'now'>,
   { objects, dir }: { objects: ObjectStore; dir: string },
 ): LogStore {
   if (config.storage === null && config.databaseUrl === null) return new DirectoryLogs({ dir });
-  return new SharedLogs({ db, reader, objects, log });
+  return new SharedLogs({ db, reader, objects, log, now });
 }

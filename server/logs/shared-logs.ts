@@ -29,13 +29,21 @@ export class SharedLogs implements LogStore {
   readonly #db: Kysely<Database>;
   readonly #reader: Kysely<Database>;
   readonly #objects: ObjectStore;
+  readonly #now: () => number;
   readonly #growth = new Growth();
   readonly #rounds: Rounds;
 
-  constructor(o: { db: Kysely<Database>; reader: Kysely<Database>; objects: ObjectStore; log: Logger }) {
+  constructor(o: {
+    db: Kysely<Database>;
+    reader: Kysely<Database>;
+    objects: ObjectStore;
+    log: Logger;
+    now(): number;
+  }) {
     this.#db = o.db;
     this.#reader = o.reader;
     this.#objects = o.objects;
+    this.#now = o.now;
     const failed = 'finished logs could not be moved to the storage; they will be';
     this.#rounds = new Rounds({ log: o.log, failed, work: () => this.storeFinished() });
     this.#rounds.every(LOOK_MS);
@@ -78,7 +86,7 @@ export class SharedLogs implements LogStore {
 
   async reset(attempt: string): Promise<void> {
     await this.#db.transaction().execute(async (trx) => {
-      await lockHead(trx, attempt, Date.now());
+      await lockHead(trx, attempt, this.#now());
       await trx.deleteFrom('log_chunks').where('attempt_id', '=', attempt).execute();
       await trx.updateTable('logs').set(EMPTY).where('attempt_id', '=', attempt).execute();
     });
@@ -125,6 +133,7 @@ export class SharedLogs implements LogStore {
   /** Moves the logs of ended attempts to the storage, as is done by itself every few seconds; returns how many. */
   async storeFinished(): Promise<number> {
     return storeFinished(this.#db, {
+      now: this.#now(),
       store: (attempt) => storeLog({ db: this.#db, objects: this.#objects }, attempt),
       remove: (attempt) => this.remove(attempt),
     });

@@ -20,9 +20,9 @@ const NOBODYS_MS = 3_600_000;
  */
 export async function storeFinished(
   db: Kysely<Database>,
-  o: { store(attempt: string): Promise<void>; remove(attempt: string): Promise<void> },
+  o: { now: number; store(attempt: string): Promise<void>; remove(attempt: string): Promise<void> },
 ): Promise<number> {
-  const now = Date.now();
+  const { now } = o;
   const found = await db
     .selectFrom('logs')
     .leftJoin('attempts', 'attempts.id', 'logs.attempt_id')

@@ -295,7 +295,7 @@ async function sharedPlace(end: Objects): Promise<Place> {
   const { objects } = end;
   const dir = tempDir();
   const database = await openDatabase(dir.join('reprise.db'));
-  const open = () => new SharedLogs({ ...database, objects, log: quiet });
+  const open = () => new SharedLogs({ ...database, objects, log: quiet, now: Date.now });
   const [logs, other] = [open(), open()];
   return {
     logs,

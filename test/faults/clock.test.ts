@@ -1,10 +1,9 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { LIBFAKETIME } from '../rig/faketime.ts';
 import { tempDir } from '../rig/temp.ts';
 import { Installation } from './installation.ts';
 import { breaches } from './invariants.ts';
-
-const multiarch = readdirSync('/usr/lib').find((name) => name.endsWith('-linux-gnu'));
 
 test('a server whose clock is set forth and back loses no attempt, and nothing ends before it began', async () => {
   using dir = tempDir();
@@ -15,7 +14,7 @@ test('a server whose clock is set forth and back loses no attempt, and nothing e
     lines: 200,
     rest: 1,
     env: {
-      LD_PRELOAD: `/usr/lib/${multiarch}/faketime/libfaketime.so.1`,
+      LD_PRELOAD: LIBFAKETIME,
       FAKETIME_TIMESTAMP_FILE: clock,
       FAKETIME_NO_CACHE: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',

@@ -76,7 +76,8 @@ export class Cluster implements AsyncDisposable {
     return this.#dir.join(...parts);
   }
 
-  async startServer(at: number): Promise<void> {
+  /** Starts a server, again on the same port and data after it was ended; `env` holds for this start. */
+  async startServer(at: number, env: Record<string, string> = {}): Promise<void> {
     const server = this.servers[at];
     if (!server) throw new Error(`There is no server ${at}.`);
     server.process = startReprise(['server'], {
@@ -85,6 +86,7 @@ export class Cluster implements AsyncDisposable {
       DATABASE_URL: server.toDatabase ? this.#throughProxy(server.toDatabase) : this.databaseUrl,
       REPRISE_PORT: String(server.port),
       REPRISE_DATA_DIR: this.path(`server-${at}`),
+      ...env,
     });
     await server.process.line(/^Reprise listening on /);
   }

@@ -33,11 +33,11 @@ const NEEDS: [RegExp, string[]][] = [
   ],
   [/\/(contract\/(wake|background|live)|integration\/servers)/, ['redis-server', 'setpriv']],
   [
-    /\/(scenarios\/several-servers|faults\/storm)/,
+    /\/(scenarios\/several-servers|faults\/(storm|clocks))/,
     ['haproxy', 'redis-server', '/usr/bin/python3', '/usr/lib/python3/dist-packages/swift/common/wsgi.py'],
   ],
   [
-    /\/(contract\/records|integration\/db|scenarios\/(migrate-engine|several-servers)|faults\/storm)/,
+    /\/(contract\/records|integration\/db|scenarios\/(migrate-engine|several-servers)|faults\/(storm|clocks))/,
     ['/usr/lib/postgresql', 'setpriv'],
   ],
   [/\/integration\//, ['git']],

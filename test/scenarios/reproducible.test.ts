@@ -2,6 +2,7 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Build } from '@reprise/server/api.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { LIBFAKETIME } from '../rig/faketime.ts';
 import type { RepriseProcess } from '../rig/process.ts';
 import { fetchPublished } from '../rig/published.ts';
 import { Rig } from '../rig/reprise.ts';
@@ -71,14 +72,13 @@ async function startOddRunner(): Promise<RepriseProcess> {
   const dataDir = rig.path('a longer', 'and odder', 'place');
   mkdirSync(dataDir, { recursive: true });
   chownSync(dataDir, OTHER_USER, OTHER_USER);
-  const multiarch = readdirSync('/usr/lib').find((name) => name.endsWith('-linux-gnu'));
   return rig.startRunner('two', {
     through: [
       ...WITH_TUN,
       rig.path('tun'),
       ...['setpriv', `--reuid=${OTHER_USER}`, `--regid=${OTHER_USER}`, '--clear-groups'],
       ...['sh', '-c', 'umask 077; exec "$@"', 'sh'],
-      ...['env', `LD_PRELOAD=/usr/lib/${multiarch}/faketime/libfaketime.so.1`, 'FAKETIME=+3d'],
+      ...['env', `LD_PRELOAD=${LIBFAKETIME}`, 'FAKETIME=+3d'],
     ],
     env: {
       REPRISE_DATA_DIR: dataDir,

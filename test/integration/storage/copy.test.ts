@@ -104,7 +104,7 @@ async function copy(dataDir: string, url: string) {
   await using from = await openStorage(null, dataDir);
   await using to = await openStorage(settingsOf(url), dataDir);
   const log = pino({ level: 'silent' });
-  const running = new SharedLogs({ ...database, objects: to.logs, log });
+  const running = new SharedLogs({ ...database, objects: to.logs, log, now: Date.now });
   try {
     return await copyStorage({ from, to, db: database.db, running });
   } finally {
